@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from datetime import UTC, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from sip.frozen import dataclass
 from t38fsp.call_settings import CallSettings
@@ -25,8 +26,8 @@ from t38fsp.service.values import AfterCrash, Attempt, AttemptState, Fax, FaxSta
 
 _NO_RESULT = "INTERRUPTED"
 """Stands for the outcome of an attempt whose host died."""
-_MOST_INTERRUPTED = 5
-"""Attempts of one fax in which its host died: this fax may be what the hosts die of."""
+_MOST_INTERRUPTED = 8
+"""Attempts of one fax in which its host died before a page was confirmed: it may be what the hosts die of."""
 
 
 class SupersededError(Exception):
@@ -49,6 +50,8 @@ class Rules:
     """The window of ``Job.window``."""
     asked: Callable[[Job, str], CallSettings] = asked_for
     """The settings of a call for a job by a route, before what was learnt of the number."""
+    channels: Mapping[str, int] = field(default_factory=dict)
+    """Calls that each route takes, on all hosts together."""
     memory: MemorySettings = MemorySettings()
     modems: bool = False
     """This host can send in audio."""
@@ -103,7 +106,7 @@ def begin(
             _close(connection, left, Outcome.CANCELLED.name, None, now)
         chain.end(connection, fax_id, FaxState.CANCELLED, "it was cancelled", now)
         return None
-    if _not_now(connection, given, job, rules, now):
+    if _not_now(connection, given, job, rules, now) or _is_full(connection, given, left, rules, now):
         if left is not None:
             _close(connection, left, Outcome.CANCELLED.name, None, now)
         return None
@@ -241,7 +244,12 @@ def _interrupted(
         reason = "every page was confirmed before the host was stopped"
         chain.end(connection, given.id, FaxState.DELIVERED, reason, now)
         return True
-    interrupted = select(func.count()).where(attempt.c.fax == given.id, attempt.c.outcome == _NO_RESULT)
+    interrupted = select(func.count()).where(
+        attempt.c.fax == given.id,
+        attempt.c.outcome == _NO_RESULT,
+        attempt.c.number >= select(fax.c.history_from).where(fax.c.id == given.id).scalar_subquery(),
+        ~exists().where(page.c.attempt == attempt.c.id),
+    )
     if (connection.execute(interrupted).scalar() or 0) >= _MOST_INTERRUPTED:
         _hold(connection, given.id, f"its host was stopped in {_MOST_INTERRUPTED} of its calls", now)
         return True
@@ -271,6 +279,22 @@ def _not_now(connection: Connection, given: Fax, job: Job, rules: Rules, now: fl
         _wait(connection, given.id, opening, "it waits for its hours", now)
         return True
     return False
+
+
+def _is_full(connection: Connection, given: Fax, left: Attempt | None, rules: Rules, now: float) -> bool:
+    """Whether all channels of its route are in use. The durable engine counts them, too, but on SQLite two
+    processes that count at the same time may both find the last one free."""
+    calls = connection.execute(
+        select(func.count()).where(
+            attempt.c.route == given.route,
+            attempt.c.ended.is_(None),
+            attempt.c.id != (left.id if left else ""),
+        )
+    ).scalar()
+    if (calls or 0) < rules.channels.get(given.route, 1 << 31):
+        return False
+    _wait(connection, given.id, now, "it waits for a channel", now)
+    return True
 
 
 def _wait(

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from random import Random
 from socket import gethostname
 from types import TracebackType
@@ -89,13 +90,13 @@ class FaxService:
     ) -> None:
         self.database = database
         self.settings = settings
-        self.rules = rules
         self._preparing = preparing
         self.routes_known = routes
         self._channels = {
             name: max(1, (channels or settings.max_calls) - settings.reserve)
             for name, channels in routes.items()
         }
+        self.rules = rules = replace(rules, channels=self._channels)
         self._plan = plan or self._plain_plan
         self._clock = clock
         self._wake = asyncio.Event()

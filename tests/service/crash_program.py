@@ -1,0 +1,193 @@
+"""A program that runs a service as two processes which are killed in mid-call, again and again.
+
+``python -m tests.service.crash_program PLAN``: see :class:`Plan`. What the stand-in's calls do is written
+into a log that no database and no service is involved in (:mod:`tests.service.call_log`). The processes are
+forked from this one, so that a start does not import all that again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sip.values import DialogId
+from t38fsp.events import Connected, Dialing, Finished, PageDone, PageStarted
+from t38fsp.outcome import Outcome
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.service import durable, jobs  # noqa: F401  # imported before the fork
+from t38fsp.service.attempt_records import Rules
+from t38fsp.service.caller import CallOrder, OnConnected, OnEvent
+from t38fsp.service.database import Database
+from t38fsp.service.jobs import Target
+from t38fsp.service.policy.retry import RetryPolicy, RetryRule
+from t38fsp.service.queue_settings import QueueSettings
+from t38fsp.service.service import FaxService
+from t38fsp.service.submission import Submission
+from t38fsp.service.values import Receiver
+from tests.service.call_log import CallLog
+
+SOON = RetryRule(first_delay=1.0, growth=1.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``kills`` are pairs: seconds after the last one, and whether the process is started again at once; else
+    the other one has to adopt its calls, and it is started before the next kill."""
+
+    url: str
+    log: str
+    errors: str
+    kills: list[tuple[float, bool]]
+    faxes: int = 24
+    numbers: int = 12
+    channels: int = 6
+    pages: int = 3
+    page_seconds: float = 0.5
+    dial_seconds: float = 0.3
+    patience: float = 90.0
+    submit_only_before: bool = False
+
+
+class LoggedCalls:
+    """Calls that take their time and are written into the log, with the pages that far ends printed."""
+
+    def __init__(self, plan: Plan, host: str) -> None:
+        self._plan = plan
+        self._log = CallLog(Path(plan.log), host)
+
+    async def call(self, order: CallOrder, on_event: OnEvent, on_connected: OnConnected) -> FaxResult:
+        fax, number = order.fax.id, order.fax.number
+        self._log.write("dial", fax, number)
+        records: list[PageRecord] = []
+        try:
+            on_event(Dialing(number))
+            await asyncio.sleep(self._plan.dial_seconds)
+            dialog = DialogId(f"call-{fax}", "ours", "theirs")
+            on_event(Connected(dialog))
+            if not await on_connected(dialog):
+                return self._over(order, Outcome.CANCELLED, records, on_event)
+            for page in range(order.first_page, self._plan.pages + 1):
+                on_event(PageStarted(page, self._plan.pages))
+                await asyncio.sleep(self._plan.page_seconds)
+                self._log.write("page", fax, number, page)
+                records.append(PageRecord(page, True, "MCF"))
+                on_event(PageDone(records[-1]))
+            return self._over(order, Outcome.COMPLETED, records, on_event)
+        except asyncio.CancelledError:
+            self._over(order, Outcome.CANCELLED, records, on_event)
+            raise
+        finally:
+            self._log.write("end", fax, number)
+
+    def _over(
+        self, order: CallOrder, outcome: Outcome, records: list[PageRecord], on_event: OnEvent
+    ) -> FaxResult:
+        result = FaxResult(
+            outcome.status,
+            outcome.value,
+            retry=outcome is not Outcome.COMPLETED,
+            pages=tuple(records),
+            first_page=order.first_page,
+            outcome=outcome,
+        )
+        on_event(Finished(result))
+        return result
+
+
+async def serve(plan: Plan, host: str) -> None:
+    database = Database(plan.url)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    policy = RetryPolicy(jitter=0.0, line=SOON, partial=SOON, other=SOON, no_answer=SOON)
+    async with FaxService(
+        database,
+        LoggedCalls(plan, host),
+        {"trunk": plan.channels},
+        rules=Rules(policy),
+        settings=QueueSettings(drain=30.0),
+        host=host,
+    ):
+        await stop.wait()
+    await database.close()
+
+
+def start(plan: Plan, host: str) -> int:
+    process = os.fork()
+    if process:
+        return process
+    try:
+        logging.basicConfig(
+            filename=plan.errors, level=logging.WARNING, format=f"%(created).3f {host} %(message)s"
+        )
+        asyncio.run(serve(plan, host))
+    except BaseException:
+        logging.exception("the service ended")
+        os._exit(1)
+    os._exit(0)
+
+
+def end(process: int, number: signal.Signals) -> None:
+    os.kill(process, number)
+    os.waitpid(process, 0)
+
+
+def submit(plan: Plan) -> str:
+    """By a program that runs no service."""
+    database = Database(plan.url)
+    database.create()
+    numbers = [f"+1555010{at % plan.numbers:02}" for at in range(plan.faxes)]
+    given = Submission((("letter.pdf", b"content"),), tuple(map(Receiver, numbers)))
+    targets = [Target(number, ("trunk",), None) for number in numbers]
+    job = database.transact(lambda connection: jobs.insert_job(connection, given, targets, "", time.time()))
+    database.engine.dispose()
+    return job
+
+
+def unfinished(plan: Plan, job: str) -> int:
+    database = Database(plan.url)
+    faxes = database.transact(lambda connection: jobs.faxes_of(connection, job))
+    database.engine.dispose()
+    return sum(not each.state.final for each in faxes)
+
+
+def main() -> None:
+    plan = Plan(**json.loads(sys.argv[1]))
+    log = CallLog(Path(plan.log), "controller")
+    job = submit(plan)
+    processes = {host: start(plan, host) for host in ("first", "second")}
+    try:
+        for at, (seconds, again) in enumerate(plan.kills):
+            time.sleep(seconds)
+            host, other = ("first", "second") if at % 2 == 0 else ("second", "first")
+            if other not in processes:
+                processes[other] = start(plan, other)
+                time.sleep(1.0)
+            if host not in processes:
+                continue
+            end(processes.pop(host), signal.SIGKILL)
+            log.write("kill", host, "")
+            if again:
+                processes[host] = start(plan, host)
+        until = time.monotonic() + plan.patience
+        while unfinished(plan, job) and time.monotonic() < until:
+            time.sleep(0.5)
+    finally:
+        for process in processes.values():
+            end(process, signal.SIGTERM)
+    print(job)
+
+
+def command(plan: Plan) -> list[str]:
+    """The command that runs a plan."""
+    return [sys.executable, "-m", "tests.service.crash_program", json.dumps(asdict(plan))]
+
+
+if __name__ == "__main__":
+    main()
