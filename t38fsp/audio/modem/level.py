@@ -23,6 +23,8 @@ _TARGET_DBM0 = -14.0
 """The library's own sending level."""
 _LEAST_GAIN, _MOST_GAIN = -20, 32
 """dB."""
+_HOLD = 1.0
+"""dB that the gain may be wrong before it is changed: the level is never quite the same twice."""
 _GATE = 10 ** (-10.5 / 10)
 """Share of the power of the level, below which audio is silence: 0.3 in amplitude."""
 _LEAST_POWER = 900.0
@@ -74,5 +76,8 @@ class LevelControl:
             return array("h", bytes(2 * len(payload)))
         if learning and power > _LEAST_POWER:
             self.level = power if not self.level else self.level + _WEIGHT * (power - self.level)
-            self._gain = max(_LEAST_GAIN, min(_MOST_GAIN, round(_TARGET_DBM0 - dbm0(self.level))))
+            wanted = _TARGET_DBM0 - dbm0(self.level)
+            # A short training works with the gain of the long one before it.
+            if abs(wanted - self._gain) > _HOLD:
+                self._gain = max(_LEAST_GAIN, min(_MOST_GAIN, round(wanted)))
         return decode(payload, law, self._gain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes as c
 from array import array
+from operator import mul
 
 from t38fsp.audio.modem.library import (
     CARRIER_DOWN,
@@ -47,6 +48,12 @@ _MOST_KEPT = 2 * 8000
 """Samples from the beginning of a burst that are kept for that; the longest training takes 1.4 s."""
 
 _ZERO_ONE = b"01" + bytes(254)
+
+
+def _onset(samples: array[int]) -> int:
+    """Where a signal begins in samples that begin with less."""
+    enough = sum(map(mul, samples, samples)) / len(samples) / 4
+    return next((at for at, sample in enumerate(samples) if sample * sample > enough), 0)
 
 
 class ReceiveModem:
@@ -158,7 +165,7 @@ class ReceiveModem:
         assert expected is not None
         self._stop_fast()
         self._begin_fast(expected)
-        for at in range(_EDGE + self._tries, len(self._kept), FRAME_SAMPLES):
+        for at in range(_onset(self._kept) + _EDGE + self._tries, len(self._kept), FRAME_SAMPLES):
             self._hear_fast(self._kept[at : at + FRAME_SAMPLES])
             if self.failed or self._over:
                 return
