@@ -246,6 +246,10 @@ class EngineSettings:
     """Engine processes that share our address, the calls and the channels of routes; more than one requires
     our own stack. ``send`` and ``poll`` always use one. Default: one per core for ``receive``, but only one
     with ``--count``, pjsua2, or ``signalling``; otherwise one."""
+    audio_calls: int = setting(120, least=0, most=100000, table="", key="max_audio_calls")
+    """Faxes that are in audio at the same time, in each engine process; there the processor works for every
+    packet (``docs/audio.md``). Further ones that are to use audio alone end at once as ``LINE_UNAVAILABLE``,
+    or get 503; those that would fall back to audio end then."""
     image_workers: int | None = setting(None, least=1)
     """Processes that code and store the pages of calls, shared by all ``workers``; None for one per core, at
     least 2. Half that number, at least 2, inspect documents at a lower priority. All are started on

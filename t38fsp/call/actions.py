@@ -129,6 +129,10 @@ class CallActions(ABC):
         """T.30 uses audio."""
         return self._fax is not None and self._fax.in_audio
 
+    def _audio_is_full(self) -> bool:
+        """This end cannot bear another fax in audio."""
+        return bool(self._context.no_audio_now())
+
     def _has_result(self) -> bool:
         """The call is over and has its result."""
         return self.result is not None
@@ -348,6 +352,10 @@ class CallActions(ABC):
     def _judge_no_switch(self, now: float) -> None:
         """The verdict: T.38 did not come in time."""
         self._judge(self._switching.no_switch())
+
+    def _judge_audio_full(self, now: float) -> None:
+        """The verdict: T.38 did not come, and this end has too many faxes in audio."""
+        self._judge(verdict.verdict(Outcome.OVERLOADED, self._context.no_audio_now()))
 
     def _judge_end_in_audio(self, now: float) -> None:
         """The verdict on a call that ended before the switch."""

@@ -32,6 +32,8 @@ class CallContext:
     """Networks and addresses to which such a connection may be opened; others may only connect to us."""
     modems: Callable[[], ModemLibrary] | None = None
     """Loads what sends and receives in audio, or raises SettingError; None if the call is not to use it."""
+    no_audio_now: Callable[[], str] = str
+    """Asked when the fax would begin in audio: why this end takes no further one there; empty if it does."""
     patience: float | None = None
     """Seconds for which audio is sent to a far end that is not heard; None sets no limit."""
 

@@ -61,6 +61,8 @@ class FaxLeg:
     ) -> None:
         self._session = session
         self._terminal = terminal
+        self.in_audio = not isinstance(terminal, Terminal)
+        """The fax is carried by modems in audio, not by T.38."""
         self._on_output = on_output
         self._may_begin = True
         """T.30 may begin another burst."""
@@ -79,9 +81,10 @@ class FaxLeg:
         return self._terminal.counters.lost
 
     @property
-    def in_audio(self) -> bool:
-        """The fax is carried by modems in audio, not by T.38."""
-        return not isinstance(self._terminal, Terminal)
+    def has_news(self) -> bool:
+        """Whether T.30, or a timer, has to know of what was received last; most packets of audio only bring
+        more of what is heard, or nothing."""
+        return isinstance(self._terminal, Terminal) or self._terminal.has_news
 
     @property
     def modem_paced(self) -> bool:

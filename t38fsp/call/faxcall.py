@@ -101,6 +101,8 @@ class FaxCall(CallActions):
                 return True
             # UDP beside a TCP connection is ignored.
             accepted = self.stream is None and self._fax.receive_datagram(data, now)
+            if accepted and not self._fax.has_news:
+                return True
             # T.38 is still possible until T.30 has spoken in audio.
             if self._fax.in_audio and not self._fax.spoke and not accepted:
                 self._switching.keep_early(data, source, self.remote_media)

@@ -25,6 +25,7 @@ from t38fsp.call.driver import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call_settings import CallSettings
+from t38fsp.engine.audio_places import AudioPlaces
 from t38fsp.engine.call_log import CallFacts, CallLog
 from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
@@ -140,7 +141,8 @@ class FaxEngine:
             settings.routes, self._line, self._find_route, self._registration_changed, self._lines.admit
         )
         self._channels = Channels(settings.routes)
-        self._jobs = OpenJobs(self._channels)
+        self._places = AudioPlaces(settings.audio_calls)
+        self._jobs = OpenJobs(self._channels, self._places)
         self._waiting = WaitingCalls(self._line, self._channels, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
         self._turns = Turns()
@@ -230,9 +232,19 @@ class FaxEngine:
         known = KnownFacts(what)
         incoming = self._waiting.incoming(what.call) if isinstance(what, ReceiveJob) else None
         facts = CallFacts.of(job, what, incoming, self._settings.log_numbers)
-        self._jobs.add(job, lambda event: observer(known.note(event)), CallLog(logger, facts))
+
+        def noted(event: events.FaxEvent) -> None:
+            self._jobs.note_medium(job, event)
+            observer(known.note(event))
+
+        self._jobs.add(job, noted, CallLog(logger, facts))
 
     def _place(self, job: int, what: SendJob | PollJob) -> None:
+        try:
+            self._places.take_first(job, what.settings.audio)
+        except OverloadedError as error:
+            self._jobs.fail(job, error)
+            return
         if self._refused_for_load(job, what.route):
             return
         self._jobs.holds(job, what.route)
@@ -259,6 +271,7 @@ class FaxEngine:
             self._jobs.fail(job, error)
             return
         try:
+            self._places.take_first(job, what.settings.audio)
             offered = None
             if (offer := what.offer) is not None:
                 offered = await inspect_all(self._images, (offer.document,), offer.pages, None)
@@ -287,7 +300,7 @@ class FaxEngine:
             self._jobs.end(job, Outcome.UNAVAILABLE, str(error))
             return
         try:
-            context = self._context(media, self._line, [incoming.source], what.settings)
+            context = self._context(job, media, self._line, [incoming.source], what.settings)
             if incoming.stranger:
                 context = replace(context, patience=_PATIENCE)
             credentials = self._routes.credentials(waiting.route, incoming.source)
@@ -404,7 +417,7 @@ class FaxEngine:
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
-            context = self._context(media, line, hops, what.settings)
+            context = self._context(job, media, line, hops, what.settings)
             request = request_for(what, line, hops, other, routes, context.media_address)
             call = outgoing_call(what, line, request, () if fax is None else fax.pages, context)
             call.start(self._loop.time())
@@ -437,7 +450,12 @@ class FaxEngine:
         )
 
     def _context(
-        self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop], settings: CallSettings
+        self,
+        job: int,
+        media: MediaPort | MediaPair,
+        line: EngineLine,
+        peers: Sequence[Hop],
+        settings: CallSettings,
     ) -> CallContext:
         """``peers`` are the hops of the signalling, best first. Raises SettingError if only audio is wanted,
         and cannot be used."""
@@ -453,6 +471,7 @@ class FaxEngine:
             start,
             tcp=True,
             modems=modems_for(settings.audio),
+            no_audio_now=partial(self._places.refusal, job),
             # The hosts to which T.38 over TCP may connect: SDP alone could make us open connections
             # anywhere.
             connects_to=(*(peer.host for peer in peers), *map(str, self._settings.callers.networks)),

@@ -10,12 +10,13 @@ from sip.logs import get_logger
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, result_of, verdict
+from t38fsp.engine.audio_places import AudioPlaces
 from t38fsp.engine.call_log import CallLog
 from t38fsp.engine.capacity import OverloadedError
 from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
 from t38fsp.errors import SettingError
-from t38fsp.events import FaxEvent, Finished
+from t38fsp.events import BeganInAudio, FaxEvent, Finished, SwitchedToT38
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, StoreError
 from t38fsp.jobs import EngineError, Observer
 from t38fsp.outcome import Outcome
@@ -27,8 +28,9 @@ class OpenJobs:
     """A job is added, perhaps prepared by a task, and removed when its call is over or it ends without
     one."""
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, places: AudioPlaces) -> None:
         self._channels = channels
+        self._places = places
         self._observers: dict[int, Observer] = {}
         self._logs: dict[int, CallLog] = {}
         self._route_of: dict[int, str | None] = {}
@@ -53,6 +55,13 @@ class OpenJobs:
         """The log of a job that is not over."""
         return self._logs[job]
 
+    def note_medium(self, job: int, event: FaxEvent) -> None:
+        """The fax has begun in audio, or goes on over T.38."""
+        if isinstance(event, BeganInAudio):
+            self._places.take(job)
+        elif isinstance(event, SwitchedToT38):
+            self._places.free(job)
+
     def tell(self, job: int, event: FaxEvent) -> None:
         """Pass an event to the job's observer, unless the job is over."""
         if job in self._observers:
@@ -66,6 +75,7 @@ class OpenJobs:
         """The job's call is over."""
         # First: freeing a channel may start another job at once, which must not find this one.
         del self._observers[job], self._logs[job]
+        self._places.free(job)
         if job in self._route_of:
             self._channels.free(self._route_of.pop(job))
         if not self._observers:

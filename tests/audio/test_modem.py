@@ -97,6 +97,13 @@ def test_levels_and_noise(tmp_path: Path, gain: float, noise: float | None, seed
     assert level == pytest.approx(-14.0 + gain, abs=1.5)
 
 
+@pytest.mark.parametrize("gain", [-14.75, -10.5, 5.75, 9.5])
+def test_a_short_training_that_fails_is_tried_from_a_sample_later(tmp_path: Path, gain: float) -> None:
+    """At these levels the burst begins late in a block of 20 ms, or the level lies between two gains."""
+    telephone = transfer(tmp_path, sends=False, there=Line(gain=gain), back=Line(), limit=120.0)
+    assert telephone.ours.terminal.retrains == 0
+
+
 @sweep(push=1, full=8, loss=[0.002, 0.005], burst=[1, 3], seed=range(4))
 def test_lost_packets_cost_frames_and_no_page(tmp_path: Path, loss: float, burst: int, seed: int) -> None:
     there = Line(loss=loss, burst=burst)

@@ -25,6 +25,7 @@ from tests.benchmarks.harness.figures import Entry, Outcome, Plan, Scale
 from tests.benchmarks.harness.load import load
 from tests.benchmarks.harness.report import keep, kept_figure, table
 from tests.benchmarks.measures import (
+    audio,
     broadcast,
     churn,
     fax_cpu,
@@ -56,6 +57,7 @@ MEASURES = {
         Entry("P10", "exec to INVITE, and the end of a fax to exit", 1.5, start.measure),
         Entry("P11", "ten pages in the internet-aware mode", 1, internet_aware.measure),
         Entry("P12", "a soak of short calls (--minutes)", 62, soak.measure),
+        Entry("P13", "faxes in audio at once, over libspandsp's fax machines in C", 14, audio.measure),
     )
 }
 LONG = frozenset({"P12"})

@@ -81,10 +81,12 @@ class EndingSession:
 class AnyCall(FaxCall):
     """Either end of a call; ``seen`` are the rows taken."""
 
-    def __init__(self, role: Role, settings: CallSettings) -> None:
+    def __init__(self, role: Role, settings: CallSettings, full: str = "") -> None:
         self.line = NotingLine()
         self.t30 = EndingSession()
-        context = CallContext("192.0.2.1", PORT, RtpStart(1, 2, 3), modems=modem_library)
+        context = CallContext(
+            "192.0.2.1", PORT, RtpStart(1, 2, 3), modems=modem_library, no_audio_now=lambda: full
+        )
         line: SipLine = self.line  # type: ignore[assignment]
         super().__init__(line, self.t30, settings, context, role, CallRecord())
 
@@ -144,10 +146,10 @@ CALLER = [DIAL, AUDIO_UP, TO_IMAGE]
 CALLED = [ACCEPT, AUDIO_UP, TO_IMAGE]
 
 
-def run(policy: Switch, inputs: list[Input], audio: Audio = Audio.NEVER) -> AnyCall:
+def run(policy: Switch, inputs: list[Input], audio: Audio = Audio.NEVER, full: str = "") -> AnyCall:
     """Feed the inputs; a number among them lets that many seconds pass."""
     role = Role.ANSWERING if ACCEPT in inputs or REFUSE in inputs else Role.CALLING
-    call = AnyCall(role, CallSettings(switch=policy, ring_limit=60.0, switch_wait=3.0, audio=audio))
+    call = AnyCall(role, CallSettings(switch=policy, ring_limit=60.0, switch_wait=3.0, audio=audio), full)
     now = 0.0
     for given in inputs:
         match given:
@@ -281,6 +283,25 @@ IN_AUDIO: list[tuple[Audio, Switch, list[Input], State, str]] = [
 """Where the fax may go in audio. The library of modems is needed."""
 
 
+FULL = "this engine has 120 faxes in audio"
+TOO_MANY: list[tuple[Switch, list[Input], str]] = [
+    (CALLEE, [DIAL, AUDIO_UP, 12.0], "place hang_up"),
+    (CALLEE, [DIAL, AUDIO_UP, V21, AGAIN], "place hang_up"),
+    (AT_ONCE, [ACCEPT, AUDIO_UP, 10.0], "hang_up"),
+]
+"""Where the fax would begin in audio, and this end has too many there."""
+
+
+@pytest.mark.parametrize(("policy", "inputs", "verbs"), TOO_MANY)
+def test_too_many_are_in_audio(policy: Switch, inputs: list[Input], verbs: str) -> None:
+    call = run(policy, inputs, FALLBACK, FULL)
+    assert call.state is S.CLEARING
+    assert " ".join(call.line.verbs) == verbs
+    call.line_event(LOST, 20.0)
+    assert call.result is not None
+    assert (call.result.outcome, call.result.reason) == (Outcome.OVERLOADED, FULL)
+
+
 @pytest.mark.spandsp
 @pytest.mark.parametrize(("audio", "policy", "inputs", "state", "verbs"), IN_AUDIO)
 def test_where_it_leads_in_audio(
@@ -339,6 +360,8 @@ def test_every_row_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
         run(policy, inputs)
     for audio, policy, inputs, _, _ in IN_AUDIO:
         run(policy, inputs, audio)
+    for policy, inputs, _ in TOO_MANY:
+        run(policy, inputs, FALLBACK, FULL)
     run_into_a_fault().break_off(verdict(Outcome.FAULT, "a fault"), 1.0)
     assert [row for row in ROWS if id(row) not in taken] == []
 

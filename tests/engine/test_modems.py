@@ -10,11 +10,14 @@ import pytest
 
 from t38fsp.audio.modem import library
 from t38fsp.choices import Audio
+from t38fsp.engine.audio_places import AudioPlaces
+from t38fsp.engine.capacity import OverloadedError
 from t38fsp.engine.modems import modems_for
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected
 from t38fsp.outcome import Outcome
 from t38fsp.results import Medium
+from t38fsp.status import FaxStatus
 from tests.engine.party import Start
 from tests.peers.libtiff import assert_same_pages
 
@@ -49,6 +52,40 @@ async def test_without_the_library_no_call_is_placed(
     assert "libspandsp" in result.reason
     with pytest.raises(BlockingIOError):
         silent.recv(1)
+
+
+def test_places() -> None:
+    places = AudioPlaces(2)
+    places.take_first(1, Audio.FALLBACK)  # it may switch to T.38
+    places.take_first(2, Audio.ONLY)
+    assert places.refusal(1) == ""
+    places.take(1)
+    places.take(1)
+    assert [bool(places.refusal(job)) for job in (1, 2, 3)] == [False, False, True]
+    with pytest.raises(OverloadedError):
+        places.take_first(3, Audio.ONLY)
+    places.free(1)
+    places.free(1)
+    assert places.refusal(3) == ""
+
+
+async def test_more_faxes_in_audio_than_an_engine_takes(
+    start: Start, document: Path, silent: socket.socket, tmp_path: Path
+) -> None:
+    """The second is refused before it is dialled, and with 503 where it is called."""
+    us, them = await start(audio_calls=1), await start(accept_calls=True, audio_calls=0)
+    first = us.send(document, silent.getsockname(), audio=Audio.ONLY)
+    second = us.send(document, silent.getsockname(), audio=Audio.ONLY)
+    refused = await us.result(second)
+    assert (refused.status, refused.outcome) == (FaxStatus.LINE_UNAVAILABLE, Outcome.OVERLOADED)
+    us.engine.abort(first)
+    await us.result(first)
+    third = us.send(document, them.address, audio=Audio.ONLY)
+    taken = await them.take(tmp_path / "received.tif", audio=Audio.ONLY)
+    assert (await them.result(taken)).outcome is Outcome.OVERLOADED
+    turned_away = await us.result(third)
+    assert (turned_away.sip_status, turned_away.retry_after) == (503, 5.0)
+    assert us.engine._places.refusal(9) == ""
 
 
 @pytest.mark.full

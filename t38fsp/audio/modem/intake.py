@@ -82,13 +82,19 @@ class Intake:
         self._header = _NO_HEADER
         """RTP header of the next packet, if it is like the one before."""
         self._last = b""
-        self._law = Law.PCMA
+        self.law = Law.PCMA
+        """Of the last packet."""
         self._credit = float(_MOST_AHEAD)
         self._credit_at = now
 
-    def take_next(self, datagram: bytes, now: float) -> Piece | None:
-        """Take a datagram that is the next 20 ms of the stream, as nearly all are; None for any other, which
-        is left to :meth:`receive`. It costs a quarter of that."""
+    @property
+    def holds(self) -> bool:
+        """Packets wait for a missing one, up to :meth:`next_deadline`."""
+        return bool(self._held)
+
+    def take_next(self, datagram: bytes, now: float) -> bytes | None:
+        """Take a datagram that is the next 20 ms of the stream, as nearly all are; its samples, of ``law``.
+        None for any other, which is left to :meth:`receive`. It costs a quarter of that."""
         if len(datagram) != _NEXT_OCTETS or not datagram.startswith(self._header) or self._held:
             return None
         self._earn(now)
@@ -101,7 +107,7 @@ class Intake:
         self._next = (self._next + 1) & 0xFFFF
         self._stamp = (self._stamp + FRAME_SAMPLES) & 0xFFFFFFFF
         self._expect(datagram[1])
-        return Piece(self._last, self._law)
+        return self._last
 
     def _expect(self, payload_type: int) -> None:
         """Make the header of the packet that would be next."""
@@ -189,12 +195,12 @@ class Intake:
             return []
         pieces = self._fill(hole, silent=self._silent or packet.marker) if hole > 0 else []
         self._silent = False
-        self._law = PAYLOAD_TYPES[packet.payload_type]
+        self.law = PAYLOAD_TYPES[packet.payload_type]
         payload = packet.payload
         self._stamp = (packet.timestamp + len(payload)) & 0xFFFFFFFF
         # A timestamp that goes back repeats audio; the packet is used all the same.
         for at in range(0, len(payload), FRAME_SAMPLES):
-            pieces.append(Piece(payload[at : at + FRAME_SAMPLES], self._law))
+            pieces.append(Piece(payload[at : at + FRAME_SAMPLES], self.law))
         self._last = (self._last + payload)[-FRAME_SAMPLES:]
         self._expect(packet.payload_type)
         return pieces
@@ -208,14 +214,14 @@ class Intake:
             return [BREAK]
         self._credit -= hole
         if silent or len(self._last) < FRAME_SAMPLES:
-            filling = bytes([self._law.silence]) * FRAME_SAMPLES
+            filling = bytes([self.law.silence]) * FRAME_SAMPLES
         else:
             self.counters.filled += packets
             filling = self._last
         whole, rest = divmod(hole, FRAME_SAMPLES)
-        pieces = [Piece(filling, self._law)] * whole
+        pieces = [Piece(filling, self.law)] * whole
         if rest:
-            pieces.append(Piece(filling[:rest], self._law))
+            pieces.append(Piece(filling[:rest], self.law))
             # Turned on, so that a further hole goes on in phase.
             self._last = filling[rest:] + filling[:rest]
         return pieces

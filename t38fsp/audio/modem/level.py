@@ -21,6 +21,9 @@ _FULL_SCALE_POWER = 32767.0**2 / 2
 
 _TARGET_DBM0 = -14.0
 """The library's own sending level."""
+_TARGET_POWER = _FULL_SCALE_POWER * 10 ** ((_TARGET_DBM0 - _FULL_SCALE_DBM0) / 10)
+_UNIT = 16
+"""Peaks of 12 dB fit into an octet."""
 _LEAST_GAIN, _MOST_GAIN = -20, 32
 """dB."""
 _HOLD = 1.0
@@ -39,6 +42,13 @@ def _powers(law: Law) -> tuple[float, ...]:
     return tuple(float(sample * sample) for sample in decode(bytes(range(256)), law))
 
 
+@cache
+def _shares(law: Law, gain: int) -> bytes:
+    """The square of the amplified sample of each octet, where ``_UNIT`` is that of the target."""
+    factor = _UNIT * 10 ** (gain / 10) / _TARGET_POWER
+    return bytes(min(round(power * factor), 255) for power in _powers(law))
+
+
 def dbm0(power: float) -> float:
     """The level of a mean square; -99 for silence."""
     return 10 * log10(power / _FULL_SCALE_POWER) + _FULL_SCALE_DBM0 if power > 0 else -99.0
@@ -52,6 +62,8 @@ class LevelControl:
         self.loud = False
         """The last samples were a signal, by the level known."""
         self._gain = 0
+        self._gate = 0.0
+        """That of ``_GATE`` in the unit of ``_shares``; 0 until the level is known."""
         self._noise = 0.0
 
     @property
@@ -69,6 +81,14 @@ class LevelControl:
 
     def samples(self, payload: bytes, law: Law, *, learning: bool) -> array[int]:
         """The samples for the modems. With ``learning`` they are V.21 of the far end."""
+        if (
+            not learning
+            and self._gate
+            and sum(payload.translate(_shares(law, self._gain))) >= (self._gate * len(payload))
+        ):
+            # A signal, by a sum that takes a sixth of the time of the exact one.
+            self.loud = True
+            return decode(payload, law, self._gain)
         power = sum(map(_powers(law).__getitem__, payload)) / len(payload)
         self.loud = power >= max(_GATE * self.level, _LEAST_POWER)
         if self.level and power < _GATE * self.level:
@@ -80,4 +100,6 @@ class LevelControl:
             # A short training works with the gain of the long one before it.
             if abs(wanted - self._gain) > _HOLD:
                 self._gain = max(_LEAST_GAIN, min(_MOST_GAIN, round(wanted)))
+            amplified = max(_GATE * self.level, _LEAST_POWER) * 10 ** (self._gain / 10)
+            self._gate = _UNIT * amplified / _TARGET_POWER
         return decode(payload, law, self._gain)

@@ -61,6 +61,7 @@ class ReceiveModem:
 
     def __init__(self, library: ModemLibrary) -> None:
         self._library = library
+        self._fsk_rx = library.call.fsk_rx
         self.signals: list[LineSignal] = []
         self.v21_up = False
         """V.21 is heard, from its flags on."""
@@ -145,14 +146,11 @@ class ReceiveModem:
             if self._over:
                 self._stop_fast()  # not in a call-back of the library
         if not self.fast_up:
-            count = len(samples)
-            block = (c.c_int16 * count).from_buffer(samples)
-            self._library.call.fsk_rx(self._fsk.pointer, block, count)
+            self._fsk_rx(self._fsk.pointer, *samples.buffer_info())
 
     def _hear_fast(self, samples: array[int]) -> None:
         assert self._fast is not None
-        count = len(samples)
-        self._receive(self._fast.pointer, (c.c_int16 * count).from_buffer(samples), count)
+        self._receive(self._fast.pointer, *samples.buffer_info())
         if self._queue is not None:
             read = self._library.call.queue_read(self._queue.pointer, self._buffer, _QUEUE)
             if read > 0:

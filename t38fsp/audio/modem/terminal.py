@@ -151,10 +151,11 @@ class AudioTerminal:
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true if it was RTP of this call, audio or not."""
-        piece = self._intake.take_next(datagram, now)
-        if piece is not None:
+        payload = self._intake.take_next(datagram, now)
+        if payload is not None:
             self._heard_at = now
-            self._hear((piece,), now)
+            if self._modem is None and now >= self._deaf_until:
+                self._hear_samples(payload, self._intake.law, now)
             return True
         if not looks_like_rtp(datagram):
             return False
@@ -192,6 +193,11 @@ class AudioTerminal:
     def lane(self) -> Lane:
         """The lane of the audio leg."""
         return self._leg
+
+    @property
+    def has_news(self) -> bool:
+        """Whether signals are to be taken, or the deadline may have moved to an earlier time."""
+        return bool(self._receiver.signals) or self._intake.holds
 
     @property
     def counters(self) -> AudioCounters:
@@ -276,29 +282,32 @@ class AudioTerminal:
         return self._receiver.v21_up or self._receiver.fast_up or self._unread is not None
 
     def _hear(self, pieces: Sequence[Piece], now: float) -> None:
-        receiver = self._receiver
+        if self._modem is not None or now < self._deaf_until:
+            return
         for piece in pieces:
-            if self._modem is not None or now < self._deaf_until:
-                continue
-            if not piece.payload:
-                receiver.drop()
+            if piece.payload:
+                self._hear_samples(piece.payload, piece.law, now)
+            else:
+                self._receiver.drop()
                 self._end_unread()
-                continue
-            if self._expected is not None and self._burst is None and not receiver.v21_up:
-                # Only now: our own burst and V.21 would have been trained on.
-                receiver.listen(self._expected)
-                self._expected = None
-            learning = receiver.v21_up and not receiver.fast_up
-            samples = self.levels.samples(piece.payload, piece.law, learning=learning)
-            receiver.hear(samples, loud=self.levels.loud)
-            self._watch_unread(len(piece.payload))
-            # CNG is for a far end that has not been heard.
-            if receiver.v21_up:
-                self._cng = False
-                if receiver.expected is not None:
-                    # It would train on V.21; it begins again when that is over.
-                    self._expected = receiver.expected
-                    receiver.listen(None)
+
+    def _hear_samples(self, payload: bytes, law: Law, now: float) -> None:
+        receiver = self._receiver
+        if self._expected is not None and self._burst is None and not receiver.v21_up:
+            # Only now: our own burst and V.21 would have been trained on.
+            receiver.listen(self._expected)
+            self._expected = None
+        learning = receiver.v21_up and not receiver.fast_up
+        samples = self.levels.samples(payload, law, learning=learning)
+        receiver.hear(samples, loud=self.levels.loud)
+        self._watch_unread(len(payload))
+        # CNG is for a far end that has not been heard.
+        if receiver.v21_up:
+            self._cng = False
+            if receiver.expected is not None:
+                # It would train on V.21; it begins again when that is over.
+                self._expected = receiver.expected
+                receiver.listen(None)
         if self._hears:
             self._not_before = max(self._not_before, now + _PAUSE)
 

@@ -17,7 +17,8 @@ AGAIN = frozenset({"LINE_UNAVAILABLE", "BUSY"})
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """``over`` are the sender's, without those that were refused and sent again."""
+    """``over`` are the sender's, without those that were refused and sent again; usage is since the ends were
+    up."""
 
     over: list[Over]
     identical: int
@@ -76,6 +77,7 @@ async def between_ours(
         ours(folder / "receiver", accept=True, cores=there, settings=settings, max_calls=max_calls) as far,
         ours(folder / "sender", cores=here, max_calls=max_calls) as near,
     ):
+        before = near.usage(), far.usage()
         near.send(documents, far.to, count, rate=rate, **settings)
         while True:
             wanted = count + refused
@@ -92,7 +94,7 @@ async def between_ours(
                 break
         await far.until(lambda end: len(end.over) >= len(near.completed), 30.0)
         seconds = time.monotonic() - began
-        sender, receiver = near.usage(), far.usage()
+        sender, receiver = near.usage() - before[0], far.usage() - before[1]
     done = [fax for fax in near.over if not (again and fax.status in AGAIN)]
     same = identical(faxes_in(folder / "receiver"), documents)
     waits = near.page_wait, far.page_wait

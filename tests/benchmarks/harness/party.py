@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from t38fsp import (
+    Audio,
     CallSettings,
     Connected,
     EngineSettings,
@@ -39,8 +40,9 @@ LOGGERS = ("t38fsp.engine", "t38fsp.image.workers")
 
 
 def call_settings(given: dict[str, Any]) -> CallSettings:
-    switch = given.get("switch")
-    return CallSettings(**given | ({"switch": Switch(switch)} if switch else {}))
+    kinds = {"switch": Switch, "audio": Audio}
+    chosen = {name: kinds[name](given[name]) for name in kinds.keys() & given.keys()}
+    return CallSettings(**given | chosen)
 
 
 class Party:
@@ -50,8 +52,9 @@ class Party:
         self._accepts = bool(given.get("accept"))
         # All calls may come at the same moment, before the first of them is taken.
         engine = dict(given.get("engine", {}))
-        limits = Limits(engine.pop("max_calls", Limits().calls), waiting=10_000)
-        self._engine = EngineSettings(limits=limits, **engine)
+        calls = engine.pop("max_calls", Limits().calls)
+        limits = Limits(calls, waiting=10_000)
+        self._engine = EngineSettings(limits=limits, audio_calls=calls, **engine)
         self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: list[asyncio.Task[None]] = []
