@@ -62,13 +62,18 @@ _STATUS_OF = {
 
 def exit_for(result: FaxResult) -> Exit:
     """The exit status for ``result``."""
+    return exit_of(result.outcome, result.pages_confirmed)
+
+
+def exit_of(outcome: Outcome, confirmed: int) -> Exit:
+    """The exit status for a fax that ended so, with this number of pages confirmed."""
     # Looked at before the status, which is NOT_FAX_CALL: a script that gets 13 can try another switch or
     # audio, while 6 means that no fax machine answered.
-    if result.outcome is Outcome.NO_T38:
+    if outcome is Outcome.NO_T38:
         return Exit.NO_T38
-    status = _BY_STATUS.get(result.status, Exit.FAILED)
+    status = _BY_STATUS.get(outcome.status, Exit.FAILED)
     # Of a received fax that broke off it is not known how many pages were to follow, but some were.
-    if status in (Exit.DISCONNECTED, Exit.FAILED) and result.pages_confirmed:
+    if status in (Exit.DISCONNECTED, Exit.FAILED) and confirmed:
         return Exit.PARTIAL
     return status
 

@@ -57,7 +57,7 @@ async def _inspect(document: Path) -> None:
         await images.inspect(document)
 
 
-def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int:
+def workers_for(engine: EngineSettings, backend: Backend | None, count: int) -> int:
     """Engine processes: by default one per core for a service, one for a command that ends by itself."""
     if engine.workers is not None:
         return engine.workers
@@ -69,7 +69,7 @@ def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int
 
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: PollOffer | None) -> Exit:
     backend = None if chosen.route is None else chosen.route.backend
-    engine = replace(chosen.engine, workers=_workers(chosen.engine, backend, count))
+    engine = replace(chosen.engine, workers=workers_for(chosen.engine, backend, count))
     with Reporter(as_json=as_json) as reporter:
         inbox = Inbox(output, chosen.inbox)
         receiver = _Receiver(inbox, chosen.call, offer, as_json, reporter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import import_module
 from typing import Any, cast
 
 import typer
@@ -14,8 +15,31 @@ _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 _USAGE = 2
 
 
+_OPERATION = ("serve", "keys", "hosts", "backup", "restore")
+_CLIENTS = ("submit", "queue", "show", "cancel", "retry", "received", "journal")
+_LATER = dict.fromkeys(_OPERATION, "operation") | dict.fromkeys(_CLIENTS, "commands")
+"""Modules of ``t38fsp.cli.service`` that have the commands of the fax service."""
+
+
 class CommandGroup(TyperGroup):
-    """The commands, of which wrong usage is one line on standard error and exit status 2."""
+    """The commands, of which wrong usage is one line on standard error and exit status 2.
+
+    Those of the fax service are made when one of them, or the list, is asked for: typer looks at all options
+    of all commands that it has, and a command that sends has no time for that.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *_LATER]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _LATER:
+            return super().get_command(ctx, cmd_name)
+        app = import_module(f"t38fsp.cli.service.{_LATER[cmd_name]}").app
+        group: Any = typer.main.get_command(app)
+        command = group.commands[cmd_name]
+        # The list of commands would cut the sentence after 45 characters otherwise.
+        command.short_help = " ".join(str(command.help).partition("\n\n")[0].split())
+        return command
 
     def main(self, *args: Any, **more: Any) -> Any:
         more["standalone_mode"] = False  # otherwise typer prints the errors itself

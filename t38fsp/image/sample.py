@@ -60,13 +60,14 @@ _CELL = [
 ]
 
 
-def write_sample(path: str | os.PathLike[str]) -> None:
-    """Write the sample document, a TIFF Class F file of three pages, to ``path``, replacing what is there.
+def write_sample(path: str | os.PathLike[str], count: int = 3) -> None:
+    """Write the sample document, a TIFF Class F file of up to three pages, to ``path``, replacing what is
+    there.
 
     Raises :class:`~t38fsp.image.errors.StoreError`.
     """
     Path(path).unlink(missing_ok=True)
-    pages = (_letter(), _table(), _shades())
+    pages = [draw() for draw in (_letter, _table, _shades)[:count]]
     mode = PageMode(Coding.MMR, WIDTH, Resolution.R8_FINE, ecm=True, bit_rate=14400)
     for page in pages:
         append_page(path, encode_pixels(_pixels(page), WIDTH, mode.coding, mode.resolution), mode)

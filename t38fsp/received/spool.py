@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sip.frozen import dataclass
+from t38fsp.image import document
+from t38fsp.image.errors import DocumentError
 from t38fsp.image.values import GROWING_SUFFIX
 
 FOLDER = ".incoming"
@@ -52,10 +54,6 @@ class Entry:
 
     def count(self) -> int:
         """How many pages are in its file; a file that was growing has none until the first is confirmed."""
-        # Not for a program that only takes calls: it imports Pillow.
-        from t38fsp.image import document
-        from t38fsp.image.errors import DocumentError
-
         try:
             return 0 if (path := self.pages()) is None else len(document.inspect(path))
         except DocumentError:

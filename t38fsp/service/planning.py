@@ -1,4 +1,4 @@
-"""From a submission to whom it goes by which routes, by the settings; and the order of routes by health.
+"""From a submission to whom it goes by which routes, and with what settings.
 
 :class:`Planner` is the part between the queue, which knows no settings of routes, and the policy, which is
 pure.
@@ -6,53 +6,68 @@ pure.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
+from sip.logs import get_logger
+from t38fsp.call_settings import CallSettings
 from t38fsp.errors import SettingError
-from t38fsp.events import RegistrationChanged, RegistrationStatus
-from t38fsp.results import FaxResult
-from t38fsp.service.caller import Caller, CallOrder, OnConnected, OnEvent
+from t38fsp.service.attempt_records import Rules
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.numbers import FarEnd, far_end
 from t38fsp.service.policy.permits import EVERYTHING, Permits, refusal
-from t38fsp.service.policy.routing import RouteFacts, ordered, routes_for
-from t38fsp.service.policy.windows import Window
+from t38fsp.service.policy.routing import routes_for
+from t38fsp.service.policy.windows import ALWAYS, Window
 from t38fsp.service.settings import ServiceSettings
-from t38fsp.service.submission import Submission, SubmissionError
-from t38fsp.service.values import ApiKey
+from t38fsp.service.submission import Submission, SubmissionError, call_settings, options_of
+from t38fsp.service.values import ApiKey, Job
 from t38fsp.settings.address import AddressError
-from t38fsp.settings.dial_plan import DialPlan
+from t38fsp.settings.route import Route
+
+_logger = get_logger(__name__)
 
 _MOST_FAULTS = 20
 """Receivers that a message names; a list of a thousand wrong ones helps nobody."""
 
 
 class Planner:
-    """``plans`` are the routes of the configuration in its order, with their dial plans.
+    """``routes`` are those of the configuration, in its order.
 
-    Its methods ``plan`` and ``choose`` are those that a FaxService takes. What it knows of the health of
-    routes is of this host: another one may reach a trunk that this one does not.
+    Its method ``plan`` and its ``rules`` are those that a FaxService takes.
     """
 
-    def __init__(
-        self,
-        settings: ServiceSettings,
-        plans: Mapping[str, DialPlan],
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, settings: ServiceSettings, routes: Mapping[str, Route]) -> None:
         self._settings = settings
-        self._plans = plans
-        self._clock = clock
-        self._facts = {name: RouteFacts(name) for name in plans}
+        self._routes = routes
 
-    # --- submissions ----------------------------------------------------------------------------------------
+    def rules(self, *, modems: bool) -> Rules:
+        """What the settings say of attempts; ``modems``: this host can send in audio."""
+        return Rules(
+            retry=self._settings.retry,
+            after_crash=self._settings.queue.after_crash,
+            zone=self._settings.place.zone,
+            window=self._known_window,
+            asked=self._asked,
+            memory=self._settings.memory,
+            modems=modems,
+            failover=self._settings.failover,
+        )
+
+    def _asked(self, job: Job, route: str) -> CallSettings:
+        """The settings of a call for a job by a route."""
+        base = self._routes[route].call if route in self._routes else CallSettings()
+        return call_settings(base, options_of(job.options or {}).call)
+
+    def _known_window(self, text: str) -> Window:
+        try:
+            return self._settings.window(text)
+        except SettingError as error:
+            # It was there when the fax was accepted. A fax that is never sent would be worse.
+            _logger.warning("a fax has lost its window of hours, and is sent at any time: %s", error)
+            return ALWAYS
 
     def plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[Target]:
         """The number and the routes of each receiver. Raises SubmissionError."""
-        allowed = tuple(name for name in self._plans if key is None or not key.routes or name in key.routes)
+        allowed = tuple(name for name in self._routes if key is None or not key.routes or name in key.routes)
         asked = given.routes
         for name in asked:
             if name not in allowed:
@@ -74,12 +89,12 @@ class Planner:
         self, to: str, asked: Sequence[str], allowed: Sequence[str], key: Permits, not_before: float | None
     ) -> Target:
         """Raises AddressError, and SettingError for a number that may not be called."""
-        if not self._plans:
+        if not self._routes:
             raise SettingError("there is no route to call by; add [routes.NAME] to the configuration file")
         # The dial plan says what a number means, and the number which route it takes: without a route that
         # was asked for, the plan of the first one is that of the site.
-        site = self._plans[asked[0] if asked else next(iter(self._plans))]
-        found = routes_for(far_end(to, site), self._settings.routing, asked, tuple(self._plans))
+        site = self._routes[asked[0] if asked else next(iter(self._routes))].dial
+        found = routes_for(far_end(to, site), self._settings.routing, asked, tuple(self._routes))
         names = [name for name in found if name in allowed]
         if not names:
             raise SettingError(f"{to[:60]} goes by {', '.join(found)}, which this key may not use")
@@ -90,11 +105,11 @@ class Planner:
         return Target(self._far_end(to, usable[0]).key, usable, not_before)
 
     def _far_end(self, to: str, route: str) -> FarEnd:
-        return far_end(to, self._plans[route])
+        return far_end(to, self._routes[route].dial)
 
     def _refusal(self, to: str, route: str, key: Permits) -> str | None:
         permits = self._settings.permits.get(route, Permits())
-        return refusal(self._far_end(to, route), self._plans[route], route, permits, key)
+        return refusal(self._far_end(to, route), self._routes[route].dial, route, permits, key)
 
     def _opening(self, given: Submission, now: float) -> float | None:
         """The first time at which a call may begin; None for now. Raises SubmissionError."""
@@ -116,44 +131,6 @@ class Planner:
             return self._settings.window(text)
         except SettingError as error:
             raise SubmissionError(("window", str(error))) from error
-
-    # --- the health of routes -------------------------------------------------------------------------------
-
-    def choose(self, names: Sequence[str], number: str) -> Sequence[str]:
-        """The routes of a fax in the order in which they should be tried now."""
-        facts = [self._facts.get(name, RouteFacts(name)) for name in names]
-        return ordered(facts, self._clock(), self._settings.failover)
-
-    def is_healthy(self, name: str) -> bool:
-        """False while other routes are tried before this one."""
-        facts = self._facts.get(name, RouteFacts(name))
-        return facts.registered is not False and facts.rests_until(self._settings.failover) <= self._clock()
-
-    def ended(self, route: str, result: FaxResult) -> None:
-        """A call by a route is over."""
-        if route in self._facts:
-            self._facts[route] = self._facts[route].after(result.outcome, self._clock())
-
-    def registered(self, event: RegistrationChanged) -> None:
-        """For ``on_registration`` of a provider."""
-        if event.route in self._facts and event.status is not RegistrationStatus.REGISTERING:
-            is_registered = event.status is RegistrationStatus.REGISTERED
-            self._facts[event.route] = replace(self._facts[event.route], registered=is_registered)
-
-    def watching(self, caller: Caller) -> Caller:
-        """The same caller; what its calls show of their routes counts."""
-        return _Watched(caller, self.ended)
-
-
-class _Watched:
-    def __init__(self, caller: Caller, ended: Callable[[str, FaxResult], None]) -> None:
-        self._caller = caller
-        self._ended = ended
-
-    async def call(self, order: CallOrder, on_event: OnEvent, on_connected: OnConnected) -> FaxResult:
-        result = await self._caller.call(order, on_event, on_connected)
-        self._ended(order.route, result)
-        return result
 
 
 def _permits_of(key: ApiKey | None) -> Permits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import tzinfo
@@ -89,6 +90,11 @@ class PlaceSettings:
     def url(self) -> str:
         """The database."""
         return self.database or f"sqlite:///{self.folder / _DATABASE}"
+
+    @property
+    def host_name(self) -> str:
+        """The name of this host."""
+        return self.host or re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:100] or "localhost"
 
     @property
     def zone(self) -> tzinfo:

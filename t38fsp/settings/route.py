@@ -226,6 +226,11 @@ class Route(Layered):
     def pages(self) -> PageSettings:
         return made(PageSettings, {"": self})
 
+    @property
+    def header_line(self) -> Header | None:
+        """The header line with the name of the sender; None without one."""
+        return None if self.header is None else Header(self.header, self.caller_name)
+
     def target(self, to: str) -> str:
         """The Request-URI for a number or a SIP URI. Raises AddressError."""
         dialled = number_or_sip_uri(to)
@@ -237,8 +242,7 @@ class Route(Layered):
 
     def send_job(self, documents: tuple[str, ...], to: str) -> SendJob:
         """A job that sends ``documents`` through this route. Raises AddressError."""
-        header = None if self.header is None else Header(self.header, self.caller_name)
-        return replace(self._job(SendJob, documents, to), header=header, pages=self.pages)
+        return replace(self._job(SendJob, documents, to), header=self.header_line, pages=self.pages)
 
     def poll_job(self, file: str, to: str) -> PollJob:
         """A job that polls into ``file`` through this route. Raises AddressError."""

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from t38fsp.events import RegistrationChanged, RegistrationStatus
-from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult
-from t38fsp.service.caller import CallOrder
 from t38fsp.service.jobs import Target
 from t38fsp.service.planning import Planner
 from t38fsp.service.policy.permits import Permits
-from t38fsp.service.policy.routing import FailOver, RoutingRule
-from t38fsp.service.policy.windows import Window
+from t38fsp.service.policy.routing import RoutingRule
+from t38fsp.service.policy.windows import ALWAYS, Window
 from t38fsp.service.settings import PlaceSettings, ServiceSettings
 from t38fsp.service.submission import Submission, SubmissionError
-from t38fsp.service.values import ApiKey, Receiver
-from t38fsp.settings.dial_plan import DialPlan
+from t38fsp.service.values import ApiKey, Job, Receiver
+from t38fsp.settings.file import direct_route
 
 NOW = 1_796_144_340.0  # 2026-12-01 17:59 in Berlin
-PLANS = {
-    "pbx": DialPlan(region="DE", access_code="0"),
-    "trunk": DialPlan(region="DE"),
-    "world": DialPlan(),
+ROUTES = {
+    "pbx": direct_route(peer="pbx.example", dial={"region": "DE", "access_code": "0"}, ecm=False),
+    "trunk": direct_route(peer="trunk.example", dial={"region": "DE"}),
+    "world": direct_route(peer="world.example"),
 }
 SETTINGS = ServiceSettings(
     place=PlaceSettings(time_zone="Europe/Berlin"),
-    failover=FailOver(failures=2, pause=60.0),
     windows={"office": Window.parse("08:00-18:00")},
     routing=(RoutingRule("+49", ("trunk", "world")), RoutingRule("+1", ("world",))),
     permits={"pbx": Permits(allowed=("1",)), "trunk": Permits(refused=("+4930",))},
@@ -42,7 +36,7 @@ def submission(*numbers: str, **more: Any) -> Submission:
 
 
 def planner(settings: ServiceSettings = SETTINGS) -> Planner:
-    return Planner(settings, PLANS, clock=lambda: NOW)
+    return Planner(settings, ROUTES)
 
 
 def faults(given: Submission, key: ApiKey | None = None) -> tuple[tuple[str, str], ...]:
@@ -110,29 +104,12 @@ def test_without_routes_nothing_can_be_submitted() -> None:
         Planner(ServiceSettings(), {}).plan(submission("+49 89 123456"), None, NOW)
 
 
-class Down:
-    """A caller whose trunk does not answer."""
-
-    async def call(self, *_: object) -> FaxResult:
-        return FaxResult(Outcome.NO_RESPONSE.status, "", True, outcome=Outcome.NO_RESPONSE)
-
-
-def test_a_route_whose_trunk_is_down_comes_after_the_others_until_it_is_back() -> None:
-    planned = planner()
-    names = ("trunk", "world")
-    caller = planned.watching(Down())
-    order = CallOrder(cast(Any, None), cast(Any, None), "trunk")
-    asyncio.run(caller.call(order, cast(Any, None), cast(Any, None)))
-    assert planned.choose(names, "") == names
-    asyncio.run(caller.call(order, cast(Any, None), cast(Any, None)))
-    assert planned.choose(names, "") == ("world", "trunk")
-    assert not planned.is_healthy("trunk")
-    planned.ended("trunk", FaxResult(Outcome.BUSY.status, "", True, outcome=Outcome.BUSY))
-    assert planned.choose(names, "") == names
-    for status, order_then in (
-        (RegistrationStatus.FAILED, ("world", "trunk")),
-        (RegistrationStatus.REGISTERING, ("world", "trunk")),
-        (RegistrationStatus.REGISTERED, names),
-    ):
-        planned.registered(RegistrationChanged("trunk", status))
-        assert planned.choose(names, "") == order_then
+def test_the_settings_of_a_call_are_those_of_its_route_with_what_the_job_asks_for() -> None:
+    rules = planner().rules(modems=False)
+    job = Job("j1", NOW, "", (), options=submission("123", call={"max_rate": 9600}).options)
+    asked = rules.asked(job, "pbx")
+    assert (asked.ecm, asked.max_rate) == (False, 9600)
+    assert rules.asked(job, "gone").ecm
+    # A window that the settings no longer have does not keep a fax for ever.
+    assert rules.window("office") == SETTINGS.windows["office"]
+    assert rules.window("gone") == ALWAYS

@@ -1,0 +1,1 @@
+"""The commands of the fax service: the service itself, and its clients, which speak its REST API."""
