@@ -126,7 +126,7 @@ def test_a_service_has_an_engine_process_for_each_core(monkeypatch: pytest.Monke
     monkeypatch.setattr(receive, "usable_cores", lambda: 3)
 
     def service(own_end: EngineSettings, backend: Backend | None = None, count: int = 0) -> int:
-        return receive._workers(own_end, backend, count)
+        return receive.workers_for(own_end, backend, count)
 
     own = EngineSettings()
     assert service(own) == 3

@@ -13,11 +13,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.serve import refusals
+from t38fsp.service.database import Database
+from t38fsp.service.hosts import list_hosts
+from t38fsp.service.leases import lease_of
 from t38fsp.service.settings_file import read_service
 from t38fsp.service.tables import SCHEMA_VERSION
 from t38fsp.settings.file import Configuration
@@ -82,13 +83,13 @@ def restore(config: Path | None, file: Path, replace: bool) -> Exit:
 def _database(config: Path | None) -> Path:
     """Raises CommandError."""
     with refusals():
-        url = make_url(read_service(Configuration.find(config)).place.url)
-    if url.get_backend_name() != "sqlite" or not url.database:
+        database = Database(read_service(Configuration.find(config)).place.url)
+    if not database.is_sqlite or not database.url.database:
         raise CommandError(
             "this is for SQLite; copy a PostgreSQL database with pg_dump, and restore it with pg_restore",
             Exit.USAGE,
         )
-    return Path(url.database)
+    return Path(database.url.database)
 
 
 def _open(file: Path) -> sqlite3.Connection:
@@ -119,10 +120,6 @@ def _faults(file: Path) -> str:
 
 def _check_unused(target: Path) -> None:
     """Raises CommandError while a service runs on the database."""
-    from t38fsp.service.database import Database
-    from t38fsp.service.hosts import list_hosts
-    from t38fsp.service.leases import lease_of
-
     database = Database(f"sqlite:///{target}")
     try:
         for host in database.transact(list_hosts):
