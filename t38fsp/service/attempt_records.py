@@ -93,10 +93,12 @@ def begin(
     now, all pages turn out to be confirmed, or a person has to decide.
     """
     row = connection.execute(select(fax).where(fax.c.id == fax_id)).mappings().first()
+    # A workflow that runs again after a crash may have been replaced since, or adopted.
     if row is None or row["workflow"] != workflow or not is_ours(connection, workflow):
         return None
     given, job = jobs.fax_of(row), jobs.read(connection, row["job"])
     left = _open_attempt(connection, fax_id)
+    # The state was stored before the act: from DIALLING on the far end may know of the call.
     if left is not None and left.state is not AttemptState.STARTED:
         if _interrupted(connection, given, job, left, rules, now):
             return None
@@ -110,6 +112,7 @@ def begin(
         if left is not None:
             _close(connection, left, Outcome.CANCELLED.name, None, now)
         return None
+    # An attempt in which nothing was dialled goes on with its number, and is not counted twice.
     number = given.attempts + 1 if left is None else left.number
     id = f"{fax_id}.{number}"
     first = _first_unconfirmed(connection, fax_id)
@@ -121,6 +124,8 @@ def begin(
             )
         )
     else:
+        # From now on it is this host's: another one that still runs it is stopped by its next
+        # ``_advance``.
         connection.execute(update(attempt).where(attempt.c.id == id).values(**values))
     connection.execute(
         update(fax)
@@ -179,6 +184,7 @@ def conclude(
     ``left``: the call was ended because its host is to stop, so that the fax continues at once.
     """
     numbers = [each.number for each in result.pages if each.confirmed]
+    # Before the check below: the far end has these pages, whichever host goes on with the fax.
     _confirm(connection, begun, numbers, now)
     if not _is_ours(connection, begun):
         return
@@ -253,6 +259,7 @@ def _interrupted(
     if (connection.execute(interrupted).scalar() or 0) >= _MOST_INTERRUPTED:
         _hold(connection, given.id, f"its host was stopped in {_MOST_INTERRUPTED} of its calls", now)
         return True
+    # The call was not up, so no page can have been sent.
     if left.state is AttemptState.DIALLING:
         return False
     first = _first_unconfirmed(connection, given.id)
@@ -320,6 +327,7 @@ def _learn(connection: Connection, begun: Begun, result: FaxResult, rules: Rules
     before = _memory(connection, number)
     learnt = learn(before, begun.asked, begun.used, begun.route, result, now, limits)
     if learnt != before:
+        # Deleted and inserted: the two databases have no form of an upsert in common.
         connection.execute(delete(number_memory).where(number_memory.c.number == number))
         if learnt.expires > now:
             values = {"facts": learnt.to_json(), "updated": now, "expires": learnt.expires}
@@ -386,6 +394,7 @@ def _history(connection: Connection, fax_id: str, but: str) -> list[Past]:
             attempt.c.fax == fax_id,
             attempt.c.id != but,
             attempt.c.number >= fax.c.history_from,
+            # An attempt whose host died says nothing of the number.
             attempt.c.outcome.in_([each.name for each in Outcome]),
         )
         .order_by(attempt.c.number)

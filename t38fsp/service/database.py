@@ -39,6 +39,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # With a ping a connection that broke while it was idle, as after a restart of the server, is
+        # replaced before it is used.
         self.engine = sqlalchemy.create_engine(
             self.url,
             pool_pre_ping=True,
@@ -114,6 +116,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # sqlite3 begins transactions late by itself, so that two readers that write later are refused; see
     # _begin_sqlite.
     connection.isolation_level = None
+    # FULL: with a write-ahead log less may lose the last transactions when the power fails, and with them
+    # pages that were confirmed. Foreign keys are enforced only in connections that ask for it.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -124,5 +128,6 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _plain(error: SQLAlchemyError) -> str:
+    # SQLAlchemy's own text has the statement and its values, which may be secret.
     cause = getattr(error, "orig", None) or error
     return str(cause).strip().splitlines()[0][:200] if str(cause).strip() else type(cause).__name__

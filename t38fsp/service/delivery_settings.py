@@ -156,8 +156,10 @@ class RetrySettings:
     def delay(self, attempts: int, spread: float) -> float:
         """Seconds to the next attempt after so many failed; ``spread`` is a random number from 0 to 1, which
         shortens or lengthens it by up to a fifth."""
+        # Bounded, since a power of a thousand does not fit into a float.
         steps = min(attempts - 1, 60)
         grown = min(self.first_delay * self.growth**steps, self.longest_delay)
+        # Spread, so that deliveries that failed together do not all come back together.
         return grown * (0.8 + 0.4 * spread)
 
 

@@ -119,6 +119,7 @@ class Durable:
 
     def lost(self, connection: Connection) -> list[str]:
         """Released faxes whose workflow is over or unknown: it failed by a fault of ours."""
+        # On PostgreSQL DBOS has a schema of its own; SQLite knows none.
         schema = "" if connection.dialect.name == "sqlite" else "dbos."
         query = text(
             f"SELECT fax.id FROM fax LEFT JOIN {schema}workflow_status AS w "
@@ -139,6 +140,7 @@ class Durable:
         begun = DBOS.list_workflows(
             status="PENDING", executor_id=host, app_version=_VERSION, load_input=False
         )
+        # Into the same queues again: the limits of the routes hold for adopted calls, too.
         for queue in {each.queue_name for each in begun}:
             ids = [each.workflow_id for each in begun if each.queue_name == queue]
             DBOS.resume_workflows(ids, queue_name=queue)
@@ -186,6 +188,7 @@ class Durable:
         await self._attempt(fax, workflow)
 
 
+# Without a limit of DBOS: a fax in whose calls hosts die is held by ``attempt_records``.
 @DBOS.workflow(name=_NAME, max_recovery_attempts=None)
 async def _run(fax: str, workflow: str) -> None:
     assert _current is not None

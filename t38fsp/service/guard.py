@@ -68,6 +68,7 @@ class Guard:
         inner = _inner(address)
         if any(inner.version == network.version and inner in network for network in self.networks):
             return True
+        # ``is_global`` is true for multicast addresses as well.
         elsewhere = inner.is_multicast or inner.is_reserved or inner.is_unspecified or inner.is_link_local
         return inner.is_global and not elsewhere and not any(inner in network for network in _NOT_PUBLIC)
 
@@ -124,6 +125,7 @@ def _to(address: str, request: httpx.Request) -> httpx.Request:
 
 def _fits(host: str, pattern: str) -> bool:
     if pattern.startswith("*."):
+        # Not the bare domain: something has to stand before the dot.
         return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
     return pattern in ("*", host)
 
@@ -135,7 +137,9 @@ def _inner(address: Address) -> Address:
     if (embedded := address.ipv4_mapped or address.sixtofour) is not None:
         return embedded
     if address.teredo is not None:
+        # The client's address; the first of the pair is the server's.
         return address.teredo[1]
+    # Above ::1 and below 2**32: IPv4-compatible addresses (RFC 4291 2.5.5.1).
     if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -138,6 +138,7 @@ class Hosts:
                 _logger.warning("%s", error)
             except Exception:
                 _logger.exception("a sign of life of this host failed")
+            # By now another host may have adopted them, and one fax would be sent twice.
             if self._clock() - self._reached > SILENT_SECONDS and self._held.is_set():
                 _logger.error(
                     "the database was not reached for %d s: the calls of this host are ended", SILENT_SECONDS
@@ -174,6 +175,7 @@ class Hosts:
         if self._reached - self._free_since[other.id] < grace:
             return
         lease = lease_of(self._database, other.id)
+        # Another host is adopting it, or it has come back.
         if not await asyncio.to_thread(lease.take):
             return
         try:

@@ -117,6 +117,7 @@ def number_key(number: str) -> str:
     """``number`` in the length that the column has."""
     if len(number) <= _LONGEST_NUMBER:
         return number
+    # A SIP URI may be longer than the column; the hash keeps two of them apart.
     digest = hashlib.sha256(number.encode()).hexdigest()
     return number[: _LONGEST_NUMBER - len(digest)] + digest
 
@@ -217,6 +218,7 @@ def list_faxes(
     if which.until is not None:
         query = query.where(fax.c.created < which.until)
     if before is not None:
+        # From the last one that was seen, not by an offset, which would shift with each new fax.
         created, id = before
         earlier = or_(fax.c.created < created, and_(fax.c.created == created, fax.c.id < id))
         query = query.where(earlier)

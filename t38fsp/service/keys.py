@@ -150,6 +150,7 @@ def check_day(connection: Connection, key: ApiKey, added: int, now: float) -> No
     )
     sent, first = connection.execute(select(func.count(), func.min(of_day.c.created))).one()
     if sent > key.per_day:
+        # Until the oldest of them is a day old; a submission above the limit never fits.
         wait = max(1.0, first - since) if added <= key.per_day else DAY
         raise LimitError(
             f"the key {key.name!r} may send {key.per_day} faxes in 24 hours, and has sent {sent - added}; "

@@ -65,6 +65,7 @@ def free_leases(database: Database, connection: Connection, hosts: list[str]) ->
 
 
 def _number(host: str) -> int:
+    # An advisory lock is a number of 64 bits with a sign.
     digest = hashlib.sha256(f"t38fsp host {host}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
@@ -83,6 +84,7 @@ class _FileLease:
                 f"{self._path} cannot be opened: {error.strerror}; make its folder writable"
             ) from error
         try:
+            # The kernel releases it with the process, however that ends.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
@@ -104,6 +106,8 @@ class _AdvisoryLease:
         self._number = _number(host)
         self._shown = database.shown
         options = " ".join(f"-c {name}={value}" for name, value in _KEEPALIVE.items())
+        # The session is the lock, so its connection is neither pooled nor shared; and no transaction
+        # stays open in it for as long as the host lives.
         self._engine: Engine = sqlalchemy.create_engine(
             database.url,
             poolclass=NullPool,

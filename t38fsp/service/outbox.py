@@ -101,6 +101,7 @@ def claim(
     )
     claimed: list[Claimed] = []
     taken: Counter[str] = Counter()
+    # Hosts that claim at the same time get different rows. SQLite has no such clause, and no two writers.
     for row in connection.execute(query.with_for_update(skip_locked=True)).all():
         if taken[row.target] >= room(row.target):
             continue
@@ -233,6 +234,7 @@ def tidy(connection: Connection, delivered_before: float, failed_before: float) 
         and_(delivery.c.state == DeliveryState.DELIVERED.value, delivery.c.finished <= delivered_before),
         and_(delivery.c.state == DeliveryState.FAILED.value, delivery.c.finished <= failed_before),
     )
+    # Those of received faxes are removed with their fax.
     return connection.execute(delete(delivery).where(delivery.c.event.is_not(None), old)).rowcount
 
 

@@ -136,4 +136,5 @@ class Planner:
 def _permits_of(key: ApiKey | None) -> Permits:
     if key is None:
         return EVERYTHING
+    # Emergency and premium-rate numbers are for the settings of the route to permit.
     return Permits(key.allowed, key.refused, emergency=True, premium=True)

@@ -190,6 +190,7 @@ class Preparing:
             now = time.monotonic()
             unused = [(id, each) for id, each in self._kept.items() if not each.users]
             for at, (id, each) in enumerate(unused):
+                # They stand in the order of their use: those used longest ago come first.
                 if now - each.used > _KEPT_SECONDS or at < len(unused) - _KEPT:
                     del self._kept[id]
                     await each.close()
@@ -226,6 +227,7 @@ def _write(folder: Path, contents: Sequence[tuple[str, bytes]]) -> list[str]:
 def _file_name(name: str) -> str:
     """``name`` as the name of a file: what comes after the last slash, without a dot in front."""
     last = name.replace("\\", "/").rpartition("/")[2].lstrip(".")
+    # The end, with the suffix; in octets, in which file systems limit names.
     return last.encode()[-100:].decode(errors="ignore") or "document"
 
 

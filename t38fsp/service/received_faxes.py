@@ -185,6 +185,7 @@ def _has_delivery(state: DeliveryState) -> Any:
 
 
 def _with_document() -> Any:
+    # An outer join: a fax without a page, and one whose pages have expired, has no document.
     return select(received, document.c.sha256, document.c.octets).join_from(
         received, document, received.c.document == document.c.id, isouter=True
     )

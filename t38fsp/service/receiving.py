@@ -142,6 +142,8 @@ class Receiving:
             return True
         now = time.monotonic()
         if now >= self._blocked_until:
+            # Before it is read: calls that come meanwhile go by the list known so far, and a database
+            # that does not answer is not asked by each of them.
             self._blocked_until = now + _BLOCKED_FOR
             try:
                 async with asyncio.timeout(_LOOK_UP_WITHIN):

@@ -20,6 +20,7 @@ _WORKFLOWS = 3600.0
 async def expire(database: Database, durable: Durable, settings: QueueSettings, now: float) -> None:
     """Remove what is older than the settings say, in small transactions. Raises DatabaseError."""
     before = now - settings.keep_seconds
+    # Small, because with SQLite each of them keeps all other writers waiting.
     while await database.run(lambda connection: _expire_jobs(connection, before)):
         pass
     await database.run(lambda connection: events.expire(connection, before))

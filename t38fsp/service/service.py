@@ -134,6 +134,7 @@ class FaxService:
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.database.create)
         async with AsyncExitStack() as stack:
+            # First of all: the lease must be ours before DBOS runs again what this host had begun.
             await self.hosts_of.start()
             stack.push_async_callback(self.hosts_of.stop)
             stack.push_async_callback(self._stop)
@@ -186,6 +187,7 @@ class FaxService:
                 )
             id = jobs.insert_job(connection, given, targets, "" if key is None else key.id, now)
             job = jobs.read(connection, id)
+            # Otherwise it is the job that came with the same idempotency key before.
             if job.created == now:
                 if key is not None:
                     keys.check_day(connection, key, len(targets), now)
@@ -211,6 +213,7 @@ class FaxService:
             workflows = []
             for each in found:
                 workflow = connection.execute(select(fax.c.workflow).where(fax.c.id == each.id)).scalar()
+                # The host of the call looks for this mark, and ends it (``_keep_house``).
                 if each.state is FaxState.SENDING:
                     connection.execute(update(fax).where(fax.c.id == each.id).values(cancelling=True))
                     continue
@@ -221,6 +224,7 @@ class FaxService:
 
         faxes, workflows = await self.database.run(mark)
         if workflows:
+            # After our transaction, as DBOS uses connections of its own.
             await self._durable.cancel(workflows)
         for each in faxes:
             self._attempts.cancel(each.id)
@@ -339,6 +343,7 @@ class FaxService:
 
     def registration_changed(self, event: RegistrationChanged) -> None:
         """Tell the service of a registration (``on_registration`` of FaxProvider): fail-over goes by it."""
+        # A copy: a thread may be writing the facts of this host to the database.
         registered = dict(self._registered)
         registered[event.route] = event.status is RegistrationStatus.REGISTERED
         self._registered = registered
@@ -418,6 +423,7 @@ class FaxService:
             try:
                 for each in await self.database.run(self._cancelled_here):
                     self._attempts.cancel(each)
+                # The left side is the number before the assignment.
                 if last != (last := await self.database.run(events.last)):
                     self._told()  # by this host or another one
                 if passes % round(_EXPIRY / _TICK) == 0:

@@ -163,6 +163,7 @@ def default_socket(state: Path) -> Path:
 
 
 def _folder(of_unit: str, of_user: str, otherwise: str) -> Path:
+    # systemd separates several directories of a unit by colons.
     if given := os.environ.get(of_unit, "").partition(":")[0]:
         return Path(given)
     return Path(os.path.expanduser(os.environ.get(of_user) or otherwise)) / "t38fsp"

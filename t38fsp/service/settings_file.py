@@ -332,6 +332,7 @@ def _revealed(
     """The table at ``path`` with its secret, or with ``most`` at most. Raises ConfigurationError."""
     where = f"{file}, service.{'.'.join(path)}"
     kept = without_sources(table, secret)
+    # The environment comes first: what the file has is then not looked at.
     if variable_of(("service", *path, secret)) is not None:
         return kept
     if most == 1:

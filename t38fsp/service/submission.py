@@ -158,6 +158,7 @@ def _faults(
     for at, receiver in enumerate(given.receivers[: settings.max_receivers]):
         if (sentence := _receiver_fault(receiver, given)) is not None:
             fault(f"receivers[{at}]", sentence)
+            # A list of thousands of wrong receivers is not told in full.
             if len(faults) > _LONGEST:
                 break
     if len(given.routes) > _MOST_ROUTES:

@@ -38,6 +38,7 @@ def check_webhook(url: object) -> None:
         return
     try:
         parts = urlsplit(url)
+        # ``port`` raises ValueError above 65535.
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = None
