@@ -25,6 +25,7 @@ from t38fsp.service.tables import SCHEMA_VERSION, meta, metadata
 T = TypeVar("T")
 
 _THREADS = 4
+_READS = "t38fsp_reads"
 _BUSY_SECONDS = 30.0
 """SQLite has one writer at a time; another one waits so long at most."""
 
@@ -56,10 +57,20 @@ class Database:
         """Run ``work`` in a transaction, in a thread. Raises DatabaseError."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
 
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """The same for ``work`` that only reads: on SQLite it does not wait for one that writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """The same in this thread."""
+        """``run`` in this thread."""
+        return self._transact(work, {})
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._transact(work, {_READS: True})
+
+    def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
         try:
-            with self.engine.begin() as connection:
+            with self.engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
         except SQLAlchemyError as error:
             raise DatabaseError(
@@ -124,7 +135,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: a transaction that begins as a reader and writes later fails at once if another one wrote.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(_READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _plain(error: SQLAlchemyError) -> str:

@@ -48,6 +48,8 @@ class Durable:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: DBOSClient | None = None
         self._dbos: DBOS | None = None
+        self._running: set[str] = set()
+        self._stuck: set[str] = set()
 
     async def start(self, queues: Mapping[str, int]) -> None:
         """Run workflows from now on; ``queues`` has the most that may run at a time of each route."""
@@ -132,19 +134,40 @@ class Durable:
         """Take what waits out of its queue. What runs would lose its place in the queue, not end."""
         await asyncio.to_thread(DBOS.cancel_workflows, [*workflows])
 
+    async def restart_stuck(self) -> None:
+        """Start again what is begun here but does not run, at the second call that finds it so.
+
+        Its end could not be stored, for example because the disk was full: it would keep its place in the
+        queue for ever. The second run finds that nothing is left to do.
+        """
+        begun = await asyncio.to_thread(self._begun, self._host)
+        idle = {each for each in begun if each not in self._running}
+        again = {id: queue for id, queue in begun.items() if id in idle & self._stuck}
+        self._stuck = idle
+        if again:
+            await asyncio.to_thread(self._resume, again)
+
     async def adopt(self, host: str) -> list[str]:
         """Have what a dead host has begun started again, here or on another host; return the workflows."""
         return await asyncio.to_thread(self._adopt, host)
 
     def _adopt(self, host: str) -> list[str]:
-        begun = DBOS.list_workflows(
+        begun = self._begun(host)
+        self._resume(begun)
+        return [*begun]
+
+    def _begun(self, host: str) -> dict[str, str | None]:
+        """What a host has begun, with its queue."""
+        found = DBOS.list_workflows(
             status="PENDING", executor_id=host, app_version=_VERSION, load_input=False
         )
-        # Into the same queues again: the limits of the routes hold for adopted calls, too.
-        for queue in {each.queue_name for each in begun}:
-            ids = [each.workflow_id for each in begun if each.queue_name == queue]
+        return {each.workflow_id: each.queue_name for each in found}
+
+    def _resume(self, begun: Mapping[str, str | None]) -> None:
+        # Into the same queues again: the limits of the routes hold for these calls, too.
+        for queue in {*begun.values()}:
+            ids = [id for id, each in begun.items() if each == queue]
             DBOS.resume_workflows(ids, queue_name=queue)
-        return [each.workflow_id for each in begun]
 
     async def forget(self, before: float) -> int:
         """Remove workflows that were over before this time; return how many, at most a batch."""
@@ -181,8 +204,12 @@ class Durable:
     async def run(self, fax: str, workflow: str) -> None:
         """Called on DBOS's loop."""
         assert self._loop is not None
-        running: Future[Any] = asyncio.run_coroutine_threadsafe(self._begin(fax, workflow), self._loop)
-        await asyncio.wrap_future(running)
+        self._running.add(workflow)
+        try:
+            running: Future[Any] = asyncio.run_coroutine_threadsafe(self._begin(fax, workflow), self._loop)
+            await asyncio.wrap_future(running)
+        finally:
+            self._running.discard(workflow)
 
     async def _begin(self, fax: str, workflow: str) -> None:
         await self._attempt(fax, workflow)

@@ -156,7 +156,7 @@ class Hosts:
             _logger.error("another host has adopted the calls of this one, which are ended")
             self._end_calls()
         self._held.set()
-        dead = await self._database.run(self._without_lease)
+        dead = await self._database.read(self._without_lease)
         self._free_since = {each.id: self._free_since.get(each.id, self._reached) for each in dead}
         for other in dead:
             await self._look_after(other)
@@ -171,7 +171,7 @@ class Hosts:
 
     async def _look_after(self, other: HostInfo) -> None:
         """Adopt ``other``, whose lease is free, unless it may be about to take it again."""
-        grace = 0.0 if other.state == STOPPED else await self._database.run(_grace)
+        grace = 0.0 if other.state == STOPPED else await self._database.read(_grace)
         if self._reached - self._free_since[other.id] < grace:
             return
         lease = lease_of(self._database, other.id)

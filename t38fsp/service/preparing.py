@@ -178,7 +178,7 @@ class Preparing:
     async def _fetch(self, job: Job, folder: Path) -> list[str]:
         contents = []
         for each in job.documents:
-            content = await self._database.run(
+            content = await self._database.read(
                 lambda connection, id=each.id: documents.content(connection, id)  # type: ignore[misc]
             )
             contents.append((each.name, content))

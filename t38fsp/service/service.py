@@ -305,7 +305,7 @@ class FaxService:
         self._changed()
 
     async def hosts(self) -> list[HostInfo]:
-        return await self.database.run(list_hosts)
+        return await self.database.read(list_hosts)
 
     async def routes(self) -> list[RouteInfo]:
         def read(connection: Connection) -> list[RouteInfo]:
@@ -329,7 +329,7 @@ class FaxService:
                 for name, channels in self._channels.items()
             ]
 
-        return await self.database.run(read)
+        return await self.database.read(read)
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[asyncio.Event]:
@@ -358,7 +358,7 @@ class FaxService:
         """
         if self._preparing is None:
             raise StateError("this service sends no documents, so it has no pages to show")
-        fax, job = await self.database.run(
+        fax, job = await self.database.read(
             lambda connection: (
                 found := jobs.read_fax(connection, id),
                 jobs.read(connection, found.job),
@@ -421,15 +421,16 @@ class FaxService:
         passes = last = 0
         while True:
             try:
-                for each in await self.database.run(self._cancelled_here):
+                for each in await self.database.read(self._cancelled_here):
                     self._attempts.cancel(each)
                 # The left side is the number before the assignment.
-                if last != (last := await self.database.run(events.last)):
+                if last != (last := await self.database.read(events.last)):
                     self._told()  # by this host or another one
                 if passes % round(_EXPIRY / _TICK) == 0:
                     await self.database.run(lambda connection: chain.expire(connection, self._clock()))
                 if passes % round(_LOST / _TICK) == 0:
                     await self.database.run(self._find_lost)
+                    await self._durable.restart_stuck()
                 if passes % round(_RETENTION / _TICK) == 0:
                     await retention.expire(self.database, self._durable, self.settings, self._clock())
             except DatabaseError as error:

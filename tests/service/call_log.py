@@ -36,6 +36,8 @@ class Reading:
     """Calls that a kill ended."""
     again: list[float] = field(default_factory=list)
     """Seconds from a kill until the next call for a fax whose call it ended."""
+    dialled: list[float] = field(default_factory=list)
+    """When, by ``time.monotonic``."""
     left: int = 0
     """Calls that are still up at the end."""
 
@@ -47,6 +49,7 @@ def read(path: Path) -> Reading:
     waiting: dict[str, float] = {}
     for at, host, what, fax, number, page in _lines(path):
         if what == "dial":
+            found.dialled.append(at)
             if number in [each for _, each in up.values()]:
                 found.doubled.append(number)
             up[fax] = (host, number)

@@ -23,8 +23,9 @@ from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.service import durable, jobs  # noqa: F401  # imported before the fork
 from t38fsp.service.attempt_records import Rules
+from t38fsp.service.attempts import Attempts
 from t38fsp.service.caller import CallOrder, OnConnected, OnEvent
-from t38fsp.service.database import Database
+from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.retry import RetryPolicy, RetryRule
 from t38fsp.service.queue_settings import QueueSettings
@@ -52,7 +53,10 @@ class Plan:
     page_seconds: float = 0.5
     dial_seconds: float = 0.3
     patience: float = 90.0
-    submit_only_before: bool = False
+    hosts: tuple[str, ...] = ("first", "second")
+    die: str = ""
+    """Where the first process dies in its last attempt: ``call``, when the call is over and nothing of its
+    end is stored; ``end``, when all of it is stored in our tables, but the durable engine does not know."""
 
 
 class LoggedCalls:
@@ -118,11 +122,13 @@ async def serve(plan: Plan, host: str) -> None:
     await database.close()
 
 
-def start(plan: Plan, host: str) -> int:
+def start(plan: Plan, host: str, *, again: bool = False) -> int:
     process = os.fork()
     if process:
         return process
     try:
+        if plan.die and not again:
+            die_in(plan.die, plan.faxes)
         logging.basicConfig(
             filename=plan.errors, level=logging.WARNING, format=f"%(created).3f {host} %(message)s"
         )
@@ -131,6 +137,23 @@ def start(plan: Plan, host: str) -> int:
         logging.exception("the service ended")
         os._exit(1)
     os._exit(0)
+
+
+def die_in(where: str, attempts: int) -> None:
+    """Have this process die in the last of this number of attempts."""
+    name = {"call": "_call", "end": "_run"}[where]
+    original = getattr(Attempts, name)
+    done = 0
+
+    async def until_then(self: Attempts, *arguments: object) -> object:
+        nonlocal done
+        result = await original(self, *arguments)
+        done += 1
+        if done == attempts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Attempts, name, until_then)
 
 
 def end(process: int, number: signal.Signals) -> None:
@@ -151,9 +174,14 @@ def submit(plan: Plan) -> str:
 
 
 def unfinished(plan: Plan, job: str) -> int:
+    """All, while the database cannot be reached."""
     database = Database(plan.url)
-    faxes = database.transact(lambda connection: jobs.faxes_of(connection, job))
-    database.engine.dispose()
+    try:
+        faxes = database.transact(lambda connection: jobs.faxes_of(connection, job))
+    except DatabaseError:
+        return plan.faxes
+    finally:
+        database.engine.dispose()
     return sum(not each.state.final for each in faxes)
 
 
@@ -161,8 +189,13 @@ def main() -> None:
     plan = Plan(**json.loads(sys.argv[1]))
     log = CallLog(Path(plan.log), "controller")
     job = submit(plan)
-    processes = {host: start(plan, host) for host in ("first", "second")}
+    processes = {host: start(plan, host) for host in plan.hosts}
     try:
+        if plan.die:
+            (host,) = plan.hosts
+            os.waitpid(processes[host], 0)
+            log.write("kill", host, "")
+            processes[host] = start(plan, host, again=True)
         for at, (seconds, again) in enumerate(plan.kills):
             time.sleep(seconds)
             host, other = ("first", "second") if at % 2 == 0 else ("second", "first")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import resource
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,12 +24,36 @@ pytestmark = pytest.mark.full
 
 def run(plan: Plan) -> list[Fax]:
     """The faxes as they are in the end."""
-    ran = subprocess.run(command(plan), capture_output=True, text=True, timeout=240, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    with program(plan) as running:
+        return faxes_after(running, plan)
+
+
+@contextmanager
+def program(plan: Plan) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        command(plan), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def faxes_after(running: subprocess.Popen[str], plan: Plan) -> list[Fax]:
+    output, errors = running.communicate(timeout=240)
+    assert running.returncode == 0, errors[-2000:]
     database = Database(plan.url)
-    faxes = database.transact(lambda connection: jobs.faxes_of(connection, ran.stdout.split()[-1]))
+    faxes = database.transact(lambda connection: jobs.faxes_of(connection, output.split()[-1]))
     database.engine.dispose()
     return faxes
+
+
+def until_calls(plan: Plan, number: int) -> None:
+    """Wait until this number of calls were dialled."""
+    until = time.monotonic() + 60
+    while not Path(plan.log).exists() or len(call_log.read(Path(plan.log)).dialled) < number:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def kills(seed: int) -> list[tuple[float, bool]]:
@@ -62,3 +90,79 @@ def ten_kills(url: str, folder: Path) -> None:
     assert_nothing_lost_or_doubled(faxes, seen, plan)
     assert seen.cut >= 10
     assert seen.left == 0
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("how", ["stopped", "silent"])
+def test_calls_go_on_while_the_database_is_away_and_none_is_dialled(how: str, tmp_path: Path) -> None:
+    with Postgres() as server:
+        plan = Plan(
+            server.database("faxes"),
+            str(tmp_path / "calls"),
+            str(tmp_path / "errors"),
+            [],
+            faxes=12,
+            page_seconds=3.0,
+        )
+        with program(plan) as running:
+            until_calls(plan, 6)
+            time.sleep(2.0)
+            (server.stop if how == "stopped" else server.pause)()
+            away = time.monotonic()
+            time.sleep(20.0)
+            back = time.monotonic()
+            (server.start if how == "stopped" else server.resume)()
+            faxes = faxes_after(running, plan)
+    seen = call_log.read(Path(plan.log))
+    assert_nothing_lost_or_doubled(faxes, seen, plan)
+    assert set(seen.printed.values()) == {1}
+    assert not [at for at in seen.dialled if away + 1.0 < at < back]
+    assert len(seen.dialled) == plan.faxes
+
+
+def test_calls_go_on_while_the_disk_is_full_and_none_is_dialled(tmp_path: Path) -> None:
+    """A limit of the size of files stands for the disk: SQLite's log cannot grow."""
+    plan = Plan(
+        f"sqlite:///{tmp_path / 'faxes.db'}",
+        str(tmp_path / "calls"),
+        str(tmp_path / "errors"),
+        [],
+        faxes=8,
+        page_seconds=1.5,
+        hosts=("only",),
+    )
+    with program(plan) as running:
+        until_calls(plan, 6)
+        time.sleep(1.0)
+        service = int(Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text())
+        unlimited = resource.prlimit(service, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        full = time.monotonic()
+        time.sleep(10.0)
+        free = time.monotonic()
+        resource.prlimit(service, resource.RLIMIT_FSIZE, unlimited)
+        faxes = faxes_after(running, plan)
+    seen = call_log.read(Path(plan.log))
+    assert_nothing_lost_or_doubled(faxes, seen, plan)
+    assert set(seen.printed.values()) == {1}
+    assert not [at for at in seen.dialled if full + 0.5 < at < free]
+
+
+@pytest.mark.parametrize("where", ["call", "end"])
+def test_a_process_that_dies_right_after_its_last_call_does_not_call_again(
+    where: str, tmp_path: Path
+) -> None:
+    plan = Plan(
+        f"sqlite:///{tmp_path / 'faxes.db'}",
+        str(tmp_path / "calls"),
+        str(tmp_path / "errors"),
+        [],
+        faxes=3,
+        page_seconds=0.1,
+        hosts=("only",),
+        die=where,
+    )
+    faxes = run(plan)
+    seen = call_log.read(Path(plan.log))
+    assert_nothing_lost_or_doubled(faxes, seen, plan)
+    assert len(seen.dialled) == plan.faxes
+    assert {each.possibly_duplicated for each in faxes} == {None}
