@@ -114,5 +114,6 @@ def _write(entry: Entry, content: bytes, fax: ReceivedFax) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
+        # Also if the machine crashes before the record is written.
         os.fsync(file.fileno())
     entry.write({"facts": fax.result | {"pages_confirmed": fax.pages}})

@@ -57,5 +57,6 @@ def target_of(url: str, key: str, settings: RetrySettings) -> Target | None:
     """The webhook as a target; None if jobs have no webhooks any more."""
     if not settings.webhook_secrets:
         return None
+    # A target with http has to be a private one; which addresses are admitted is for the guard to say.
     secrets = secrets_of(key, settings)
     return Target(url, webhook=url, secrets=secrets, seconds=_SECONDS, private=settings.webhook_plain)

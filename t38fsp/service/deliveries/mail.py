@@ -55,6 +55,7 @@ class MailWay:
         finally:
             if not work.done():
                 session.break_off()
+                # Its exception is read, so that asyncio does not log it.
                 work.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     async def settle(self, order: Order) -> None:
@@ -112,6 +113,7 @@ class _Session:
         with self._lock:
             self._broken = True
             sock = None if self._client is None else self._client.sock
+        # This wakes a thread that waits for the server; closing the socket would not.
         if sock is not None:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -188,6 +188,7 @@ class Deliveries:
         )
 
     def _over(self, id: str, _task: asyncio.Task[None]) -> None:
+        # A place is free: something may have waited for it.
         del self._running[id]
         self.wake()
 

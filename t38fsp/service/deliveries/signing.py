@@ -15,6 +15,8 @@ def headers(id: str, timestamp: int, body: bytes, secrets: Iterable[str]) -> dic
 
     ``timestamp`` is that of the attempt, in seconds since the epoch; ``id`` is the same at each attempt.
     """
+    # Id and time are signed with the body, so that a request that was recorded cannot be sent again
+    # later.
     signed = b"%s.%d.%s" % (id.encode("ascii"), timestamp, body)
     signatures = (
         base64.b64encode(hmac.digest(secret_octets(secret), signed, hashlib.sha256)).decode("ascii")

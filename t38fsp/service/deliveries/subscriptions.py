@@ -99,5 +99,6 @@ def _locked_cursor(connection: Connection) -> int:
     query = select(meta.c.value).where(meta.c.key == _CURSOR).with_for_update()
     value = connection.execute(query).scalar()
     if value is None:
+        # If two hosts do so at the same time, one fails by the primary key, and comes again.
         connection.execute(meta.insert().values(key=_CURSOR, value="0"))
     return int(value or 0)

@@ -57,6 +57,7 @@ class WebhookWay:
     async def _post(self, order: Order, body: bytes) -> None:
         target = order.target
         if self._context is None:
+            # Once, and in a thread: it reads all certificates that this machine trusts.
             self._context = await asyncio.to_thread(ssl.create_default_context)
         sent = {
             **signing.headers(order.id, int(self._clock()), body, target.secrets),

@@ -129,6 +129,7 @@ def start(
         return asked
     settings = asked
     if memory.route == route:
+        # In audio alone there is no switch, so that its policy does not matter then.
         if memory.medium is Medium.AUDIO and asked.audio is Audio.FALLBACK and modems:
             settings = replace(settings, audio=Audio.ONLY)
         elif memory.switch is not None:

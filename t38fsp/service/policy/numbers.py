@@ -45,6 +45,7 @@ def far_end(to: str, plan: DialPlan) -> FarEnd:
 def _of_uri(uri: Uri, plan: DialPlan) -> FarEnd:
     user = uri.user or ""
     # Parameters, passwords and headers are how to get there, not who it is.
+    # 5060 is what a URI without a port means (RFC 3261 19.1.2).
     port = f":{uri.port}" if uri.port not in (None, 5060) else ""
     name = f"sip:{user}@{uri.host.lower()}{port}" if user else f"sip:{uri.host.lower()}{port}"
     number = user.partition(";")[0]

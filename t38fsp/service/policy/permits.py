@@ -118,6 +118,7 @@ def _by_prefix(to: FarEnd, forms: tuple[str, ...], permits: Permits, whose: str)
     # A prefix of numbers allows no URI: that would be a call to any host.
     allowed = _longest(permits.allowed, (to.uri.lower(),) if to.uri else forms)
     refused = _longest(permits.refused, forms)
+    # Of two of the same length the refusal counts.
     if refused is not None and (allowed is None or len(refused) >= len(allowed)):
         return f"{to.number or to.key} begins with {refused}, which {whose} refuses"
     if permits.allowed and allowed is None:

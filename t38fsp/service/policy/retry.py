@@ -43,6 +43,7 @@ _KINDS = {
     Outcome.UNAVAILABLE: RetryKind.LINE,
     Outcome.OVERLOADED: RetryKind.LINE,
     Outcome.REFUSED: RetryKind.LINE,
+    # These do not deserve the same call again, but another route may do better.
     Outcome.CREDENTIALS: RetryKind.LINE,
     Outcome.FORBIDDEN: RetryKind.LINE,
     Outcome.NOT_CARRIED: RetryKind.LINE,
@@ -53,6 +54,7 @@ _KINDS = {
     Outcome.WRONG_PACKETS: RetryKind.NO_T38,
 }
 
+# OVERLOADED is about this machine, whichever route a call takes.
 ROUTE_FAULTS = frozenset(
     outcome for outcome, kind in _KINDS.items() if kind in (RetryKind.LINE, RetryKind.NO_T38)
 ) - {Outcome.OVERLOADED}

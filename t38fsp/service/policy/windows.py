@@ -75,6 +75,7 @@ class Window:
             day, second = _clock(at, zone)
             if any(span.contains(day, second) for span in self.spans):
                 return at
+            # Whole seconds, as the clock shows them.
             begins = at - at % 1 + min(span.until(day, second) for span in self.spans)
             # The seconds that the clock will show until then are real ones only if the clock is not changed.
             at = begins if _offset(at, zone) == _offset(begins, zone) else _change(at, begins, zone)

@@ -79,6 +79,7 @@ class Context:
         if now - self._seen.get(seen, -_SEEN_AGAIN) < _SEEN_AGAIN:
             return
         await self.audit(client, action, subject)
+        # Only now: if it could not be stored, the next request does so.
         self._seen[seen] = now
         self._seen.move_to_end(seen)
         if len(self._seen) > _MOST_SEEN:

@@ -27,6 +27,7 @@ def read_cursor(cursor: str) -> tuple[float, str] | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time, id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        # json reads NaN and Infinity, too, with which a database compares nothing.
         if not isinstance(time, int | float) or not isfinite(time) or not isinstance(id, str):
             raise ValueError
         return float(time), id

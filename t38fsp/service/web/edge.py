@@ -33,6 +33,7 @@ class Edge:
         self._local = local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # uvicorn is told to offer neither web sockets nor lifespan events.
         if scope["type"] != "http":
             return
         scope[LOCAL] = self._local
@@ -58,6 +59,7 @@ class Edge:
             await problem.response()(scope, receive, send_on)
 
     def _check_length(self, scope: Scope) -> None:
+        # Before anything of the body is read; one that does not tell its length is counted as it comes.
         length = Headers(scope=scope).get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > self._settings.max_body:
             raise _too_large(self._settings)

@@ -109,6 +109,7 @@ async def _stream(context: Context, client: Client, after: int | None) -> AsyncI
                 found = await of_key(context.service, found, client.id)
             parts = [lines(each, EventModel.of(each).model_dump(mode="json")) for each in found]
             yield b"".join(parts) if parts else b": alive\n\n"
+            # Others get their turn, even if this client reads as fast as we write.
             await asyncio.sleep(0)
     except DatabaseError:
         # The client connects again, and continues after the last event that it has.

@@ -73,6 +73,7 @@ class Rates:
         tokens, at = self._left.pop(who, (float(per_minute), now))
         tokens = min(float(per_minute), tokens + (now - at) * per_minute / _MINUTE)
         enough = tokens >= 1.0
+        # At the end again, so that the one that is dropped has asked for nothing the longest.
         self._left[who] = (tokens - 1.0 if enough else tokens, now)
         if len(self._left) > self._most:
             self._left.popitem(last=False)

@@ -33,6 +33,7 @@ def at_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else at(seconds)
 
 
+# mypy cannot see a model that is made at run time.
 if TYPE_CHECKING:
     PageOptions = BaseModel
     CallOptions = BaseModel

@@ -147,6 +147,7 @@ class Pages:
     async def _start(self) -> None:
         if self._started is None:
             self._started = asyncio.create_task(self._pool.start())
+        # All requests share the start: one that is cancelled must not cancel it for the others.
         await asyncio.shield(self._started)
 
     async def _file(self, write: Callable[[str], Awaitable[None]], kind: str, name: str) -> FileResponse:
@@ -156,6 +157,7 @@ class Pages:
         try:
             async with self._turns:
                 handle, path = await asyncio.to_thread(tempfile.mkstemp, prefix="t38fsp-pages-")
+                # Only the name is needed: what writes the file opens it itself.
                 os.close(handle)
                 try:
                     await write(path)

@@ -47,6 +47,7 @@ async def reference(request: Request) -> HTMLResponse:
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"})
 
 
+# Few, because ``base`` has the Host header, which clients choose.
 @lru_cache(maxsize=8)
 def _page(app: FastAPI, base: str) -> str:
     return "".join(_parts(app.openapi(), base))

@@ -84,6 +84,9 @@ class WebServer:
 
     async def _serve(self, stack: AsyncExitStack, app: Any, bound: socket.socket, *, local: bool) -> None:
         settings = self._settings
+        # uvicorn makes a protocol for each connection, without settings of ours: so each server has a
+        # class of its own. Headers of proxies count only from those that are named, or a client could
+        # claim any address.
         config = uvicorn.Config(
             Edge(app, settings, local=local),
             http=type("Protocol", (PatientProtocol,), {"settings": settings}),
@@ -105,6 +108,7 @@ class WebServer:
         server = _Server(config)
         task = asyncio.create_task(server.serve([bound]), name="web")
         stack.push_async_callback(_end, server, task)
+        # uvicorn has no event for it.
         while not server.started:
             if task.done():
                 raise WebError(f"the API cannot be served on {bound.getsockname()}; see the log")
@@ -131,6 +135,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._late: asyncio.TimerHandle | None = None
         super().connection_made(transport)
+        # The call above has counted this one.
         if len(self.connections) > self.settings.max_connections:
             transport.abort()
             return
@@ -183,6 +188,7 @@ def _bind(listen: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
+        # A restart must not wait for connections of before in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except OSError as error:

@@ -71,6 +71,7 @@ async def _from_json(request: Request, context: Context) -> tuple[FaxFields, _Do
     documents: list[tuple[str, bytes]] = []
     for at, each in enumerate(read.documents):
         document = await _document(each, f"documents[{at}]", context, most)
+        # What is left for the documents after it.
         most = max(0, most - len(document[1]))
         documents.append(document)
     return read, tuple(documents)
@@ -131,12 +132,14 @@ def _value(name: str, text: str) -> object:
     if name == _FILES:
         raise invalid_field(name, "it is no file: its part needs a file name (curl: document=@FILE)")
     if name == "priority":
+        # What is no number stays a text, of which the model then says what is wrong.
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
     if name in _JSON_FIELDS:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise invalid_field(name, "it is not JSON, which this field is in a form") from None
+    # An empty field of a form is one that was not filled in.
     return text or None if name in ("not_before", "deadline", "after_crash") else text
 
 
