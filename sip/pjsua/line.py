@@ -150,6 +150,7 @@ class PjsuaLine:
         for worker in self._workers:
             worker.kill()
         await self._ended()
+        # Look-ups and pauses; those of workers have ended with them.
         for task in self._tasks:
             task.cancel()
 
@@ -391,7 +392,9 @@ class PjsuaLine:
         if worker is not self._listener or self._closing:
             return
         self._listener = None
+        # One that lived for a while may begin again at once.
         wait = _PAUSE if self._loop.time() - before < _PAUSE else 0.0
+        # The new worker registers again, with the same numbers.
         for number in self._registrations:
             self.registration_is(RegistrationFailed(number, 503, reason, self._loop.time() + wait))
         await asyncio.sleep(wait)

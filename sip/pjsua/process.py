@@ -110,6 +110,7 @@ class Worker:
             else:
                 with contained(_logger, "a message of a pjsua2 worker was dropped after an internal error"):
                     self._take(message)
+        # Its output has ended, so it exits by itself, or is killed after this time.
         await self._child.end(END_LIMIT)
         return self._child.death
 

@@ -55,6 +55,7 @@ class RemoteCalls:
         self._check(request.answerer)
         call = next(self._numbers)
         self._send(Place(call, request))
+        # After it was sent: a request that cannot be encoded raises, and then there is no call.
         self._calls[call] = _Call(call)
         return call
 

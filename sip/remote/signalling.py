@@ -61,6 +61,7 @@ class Signalling:
 def server_for(settings: Signalling) -> LineServer:
     """The server of the line. Raises WireError for an unknown answerer."""
     random = SystemRandom()
+    # One for the line and for the engines, which report the addresses of their trunks to it.
     admission = settings.admission(random)
 
     def make_line(
@@ -101,6 +102,7 @@ async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None])
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as undo:
         for number in ending_signals():
+            # Before the handler is set, so that it is removed whatever happens in between.
             undo.callback(loop.remove_signal_handler, number)
             loop.add_signal_handler(number, stop.set)
         addresses = await server.start()
@@ -113,6 +115,7 @@ def main(arguments: Sequence[str]) -> None:
     settings = read_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     try:
+        # Flushed: the program that started this process waits for the line.
         asyncio.run(serve(settings, lambda addresses: print(*addresses[0].address, flush=True)))
     except (SipError, WireError) as error:
         sys.exit(str(error))
@@ -206,6 +209,7 @@ def _network(text: str) -> str:
 def _account(text: str) -> Credentials:
     user, _, file = text.partition(":")
     try:
+        # In a file, because every user of the machine can read command lines.
         password = Path(file).read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise argparse.ArgumentTypeError(f"cannot read a password from {file!r}: {error}") from None

@@ -55,6 +55,7 @@ class PlacedCall(FaxCall):
         audio = audio_offer(self._capabilities)
         first = self._settings.switch is Switch.FIRST and self._capabilities.audio is not Audio.ONLY
         if first:
+            # The first INVITE asks for T.38 already.
             self._switching.asked = True
         self._emit(events.Dialing(self._request.target))
         self.line_call = self._line.place(

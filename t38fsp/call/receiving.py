@@ -90,6 +90,7 @@ class PageReceiver:
                 if index != self._index:
                     self._index, self._refusals = index, 0
             case PageData(data=data, after_gap=after_gap):
+                # The rest of such a page is dropped, so that it takes no more memory.
                 self._too_long |= len(self._data) + len(data) > _PAGE_LIMIT
                 self._pieces += bool(data)
                 if not self._too_long:

@@ -115,6 +115,7 @@ class CallRecord:
                 return events.Warned(text)
             case Negotiated(mode=mode, modem=modem):
                 self.is_fax = True
+                # Without modem pace the modem is only a name that the packets need.
                 self.modem = modem.modulation if mode.bit_rate else ""
                 return events.Trained(mode.bit_rate, mode.coding, mode.ecm)
             case PageBegun(index=index, mode=mode, octets=octets):
@@ -227,6 +228,7 @@ class CallRecord:
         if self.audio is not None and self.counters is not None and found.outcome in _OF_THE_PATH:
             found = verdict.with_audio(found, self.audio, self.counters.received)
         if finished.error is T30Failure.PAGE_UNAVAILABLE and not self.page_may_do_again:
+            # The fault of T.30 stays, with the advice for a document: the same one would fail again.
             why = verdict.verdict(Outcome.BAD_DOCUMENT, found.reason)
             return replace(found, retry=why.retry, retry_reason=why.retry_reason)
         return found

@@ -54,6 +54,7 @@ class Opening:
     """Before the call, when there is time for a look at the size of letters."""
 
 
+# The imports are in functions: each kind has its libraries, and a worker mostly sees one kind.
 def _pdf(what: Opening) -> Source:
     from t38fsp.documents.pdf import PdfSource
 
@@ -100,6 +101,7 @@ def beginning(path: str) -> bytes:
     """The first octets of a regular file. Raises DocumentError."""
     try:
         status = os.stat(path)
+        # Opening a pipe would wait for a writer. A folder is refused below, by the error of its opening.
         if not stat.S_ISREG(status.st_mode) and not os.path.isdir(path):
             raise DocumentError(f"the document {path} is a pipe or a device; give a regular file")
         if status.st_size > MAX_FILE_OCTETS:
@@ -113,6 +115,7 @@ def beginning(path: str) -> bytes:
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[Opening], Source]], ...] = (
+    # First of all, as a PDF may begin with octets of another kind.
     (lambda start: b"%PDF-" in start, _pdf),
     (lambda start: start.startswith(_PICTURES), _picture),
     (lambda start: start[:4] == b"RIFF" and start[8:12] == b"WEBP", _picture),

@@ -103,6 +103,7 @@ class PdfSource:
 
 def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Image:
     width, height = size
+    # Rows of whole 32-bit words, as pdfium has them itself.
     row = (width + 3) // 4 * 4
     # Ours, so that Pillow can use the pixels without a copy.
     pixels = bytearray(row * height)
@@ -111,6 +112,7 @@ def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Im
     if not bitmap:
         raise MemoryError
     try:
+        # A PDF draws on paper, which it does not draw itself.
         pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
         pause, stopped = _time_limit()
         arguments = (bitmap, page, 0, 0, width, height, 0, _DRAWN)
@@ -154,6 +156,7 @@ def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:
 
     def enough(_: object) -> bool:
         nonlocal over
+        # Processor time: a loaded machine must not make a document too slow.
         over = over or time.process_time() - begun > MOST_SECONDS
         return over
 

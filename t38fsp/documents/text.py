@@ -88,6 +88,7 @@ class TextSource:
                 f"margins of {margin:g} mm leave no room on paper of {paper[0]:g} by {paper[1]:g} mm; "
                 "choose smaller margins"
             )
+        # Before the text is laid out, which takes seconds for a long one.
         if _least_pages(text, length) > MAX_SHEETS:
             raise _too_long(path.name)
         self._typeface = Typeface("" if font is None else str(font), Face.FIXED)
@@ -158,6 +159,7 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 def laid_out(text: str, typeface: Typeface, width: float, length: float) -> Layout:
     """Break ``text`` into lines and pages for an area of ``width`` by ``length`` inches."""
+    # Eighty columns have to fit, as terminals and printers have them.
     size = min(_SIZE, width / COLUMNS / typeface.advance("0"))
     sections = text.split("\f")
     if sections[-1].strip() == "" and len(sections) > 1:
@@ -178,6 +180,7 @@ def laid_out(text: str, typeface: Typeface, width: float, length: float) -> Layo
 def _lines(section: str, typeface: Typeface, room: float) -> Iterator[str]:
     """``section`` in lines that are at most ``room`` times the size of the font wide."""
     lines = section.split("\n")
+    # The newline at the end of a file ends its last line, and begins none.
     if lines[-1] == "":
         del lines[-1]
     for line in lines:

@@ -36,10 +36,12 @@ async def fax_to_send(what: SendJob, images: ImagePool, store: str = "") -> Fax:
     prepared = what.prepared
     store = store if prepared is None else prepared.store
     fax = await inspect_all(images, what.files, what.pages, what.password, store)
+    # The pages were prepared from the files as they were then.
     if prepared is not None and tuple(each.identity for each in fax.documents) != prepared.identities:
         raise DocumentChangedError("a document was changed after it was prepared; prepare it again")
     if what.cover is not None:
         page = _cover_page(what, what.cover, fax)
+        # After the documents, because the cover shows the number of their pages.
         fax = Fax([await images.inspect_cover(page, what.pages), *fax.documents], store)
     if (fault := what.resume.fault(len(fax.pages))) is not None:
         raise DocumentError(fault)
@@ -52,6 +54,7 @@ async def first_page(what: SendJob, fax: Fax, header: CallHeader | None, images:
     For other capabilities it is coded again during the call; this one proves that it can be coded in time.
     Raises DocumentError, ImageWorkerError.
     """
+    # The page that is sent first, which is not the first one when a fax is continued.
     index = what.resume.first_page - 1
     options = TransmitOptions(ecm=what.settings.ecm, max_rate=what.settings.max_rate)
     mode = likely_mode(fax.pages[index], options)
@@ -109,6 +112,7 @@ def outgoing_call(
 def _cover_page(what: SendJob, cover: Cover, documents: Fax) -> CoverPage:
     """The cover of a call that begins now, on the paper of the first page after it."""
     paper, first = what.pages.paper, documents.pages[0]
+    # A fax on two kinds of paper would look like a mistake.
     if paper is PaperSize.AUTO:
         millimetres = first.rows / first.resolution.y * 25.4
         paper = PaperSize.LETTER if abs(millimetres - _LETTER) < _ABOUT else PaperSize.A4
@@ -134,4 +138,5 @@ def _sender(what: SendJob) -> str:
 
 def _called(what: SendJob) -> str:
     target = parse_uri(what.target)
+    # A URI without a user, such as that of an ATA, is shown by its host.
     return target.user or target.host

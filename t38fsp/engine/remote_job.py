@@ -63,6 +63,7 @@ class RemoteJob:
             try:
                 event = self._events.get(timeout=None if end == math.inf else max(end - time.monotonic(), 0))
             except queue.Empty:
+                # The time of the caller is over, not that of the abort.
                 if self._waits_until > time.monotonic():
                     raise
                 return self.given_up()
@@ -86,6 +87,7 @@ class RemoteJob:
 
     def abort(self) -> None:
         """Request the end of the call, and return at once. No-op for a job that is over."""
+        # A second abort must not prolong the wait.
         self._waits_until = min(self._waits_until, time.monotonic() + ABORT_LIMIT)
         # Wake a thread in next_event, which now has a time limit.
         self._events.put(None)

@@ -77,6 +77,7 @@ class SignallingProcess:
         self._wanted = True
         first = self._folder is None
         if first:
+            # Only its owner can enter such a folder, so no other user can reach the socket.
             self._folder = tempfile.mkdtemp(prefix="t38fsp-")
         with ExitStack() as undo:
             if first:
@@ -120,6 +121,7 @@ class SignallingProcess:
             self._folder = None
 
     def _died(self, death: Death, lived: float | None) -> None:
+        # One that died before it listened is reported by the start that waits for it.
         if not self._wanted or lived is None:
             return
         _logger.error("%s, and the calls of all engines are lost; it is started again", death.reason)

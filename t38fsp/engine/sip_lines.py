@@ -133,6 +133,7 @@ class SipLines:
         settings = replace(
             self._settings,
             backend=backend,
+            # The main line has the port.
             listen=(host, 0),
             tls_listen=None,
             signalling=None,
@@ -150,6 +151,7 @@ class SipLines:
 
     def _make(self, settings: EngineSettings) -> EngineLine:
         def on_event(event: LineEvent) -> None:
+            # Only the main line has the address that callers are given.
             if isinstance(event, Incoming) and line is not self.main:
                 line.refuse(event.call, 480, asyncio.get_running_loop().time())
             else:

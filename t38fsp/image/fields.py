@@ -119,6 +119,7 @@ class Source:
         self._order = ">" if self.header[:2] == b"MM" else "<"
 
     def check(self, offset: int, length: int, number: int, what: str) -> None:
+        # A seek beyond the end would succeed, and a read there return nothing.
         if offset + length > self.size:
             refuse(number, f"its {what} lies outside the file", CUT_SHORT)
 
@@ -210,6 +211,7 @@ class Directory:
         if count != 1:
             refuse(self._number, f"its {tag.label} field has {count} values", "save the document again")
         value, *denominator = self._source.fractions(layout, self._octets(tag, 1))
+        # A denominator of 0 is what some programs write for a resolution that they do not know.
         if denominator:
             value = value / denominator[0] if denominator[0] else 0.0
         return value if math.isfinite(value) and value > 0 else 0.0

@@ -215,6 +215,7 @@ class ImagePool:
         Raises DocumentError, ImageWorkerError.
         """
         await self._encode(document, index, mode, header, store, None)
+        # It is done when nothing more urgent waits: that is the sign of a spare worker.
         await self._workers.turn(Job())
 
     async def make_page(
@@ -353,6 +354,7 @@ class ImagePool:
         stored = await self._run(self._job_for(path, STORE_WITHIN), request, Stored)
         if only is not None:
             self._last_pages[path, only] = stored.last
+            # Without its place the worker finds the last page by reading the file.
             if len(self._last_pages) > _FILES_KEPT:
                 self._last_pages.popitem(last=False)
         return stored.quality

@@ -63,6 +63,7 @@ def simplified(
     page = _Page(tones, x_dpi, y_dpi)
     (screen, _), *simpler = _STEPS[_FIRST[quality] :]
     rows, done = page.rows(screen), ""
+    # Nothing of it would be simpler: text is not in a screen.
     if not page.has_pictures:
         return rows, done
     least = over(rows)
@@ -70,6 +71,7 @@ def simplified(
         if least <= 0:
             break
         fewer = page.rows(screen)
+        # A coarser screen is not always quicker to send.
         if (by := over(fewer)) < least:
             rows, done, least = fewer, become, by
     return rows, done
@@ -92,6 +94,7 @@ class _Page:
         self._dpi = x_dpi, y_dpi
         angle = skew(tones, x_dpi, y_dpi)
         scanned = noisy(tones)
+        # Before it is turned, which would spread the noise over neighbouring pixels.
         if scanned:
             tones = smoothed(tones)
         if angle:
@@ -105,6 +108,7 @@ class _Page:
         screened = regions.parts >= Part.TINT
         rows = np.flatnonzero(screened.any(axis=1))
         self.has_pictures = bool(rows.size)
+        # Only the rows that have pictures are screened, since that takes time for each row.
         first, last = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
         self._band = slice(first * regions.grid.height, last * regions.grid.height)
         self._tones = tones[self._band]
@@ -130,6 +134,7 @@ class _Page:
     def rows(self, screen: _Screen) -> bytes:
         black = self._black
         if self.has_pictures:
+            # Kept as it is, because a simpler screen may follow.
             black = black.copy()
             np.copyto(black[self._band], screen(self._tones, *self._dpi), where=self._inside)
         if self._borders is not None and self._borders.any():

@@ -61,6 +61,7 @@ def find_gradients(tones: Tones, grid: Grid, light: PerTile, dark: PerTile) -> G
 
     ``light`` and ``dark`` are the closing and the opening in the middle of each tile.
     """
+    # A tile of an odd height has no halves of whole pixels.
     if grid.height % 2:
         return None
     padded = _padded(tones, grid)
@@ -68,6 +69,7 @@ def find_gradients(tones: Tones, grid: Grid, light: PerTile, dark: PerTile) -> G
     bent = _bent(quarters)
     even: Mask = np.logical_and.reduce(_four(bent <= _BENT))
     ground = _mean(quarters)
+    # What every screen makes black or white needs no gradient, and is mostly paper.
     even &= (ground > _BLACK) & (ground < _WHITE)
     if np.count_nonzero(even) < _LEAST:
         return None
@@ -91,6 +93,7 @@ def _padded(tones: Tones, grid: Grid) -> Tones:
 def _quarters(padded: Tones, grid: Grid) -> NDArray[np.float32]:
     """The mean tones of the quarters of all tiles."""
     down, across = grid.height // 2, grid.width // 2
+    # Sums of slices, which need no copy of the page.
     rows = np.zeros((len(padded) // down, padded.shape[1]), np.uint16)
     for step in range(down):
         rows += padded[step::down]
@@ -101,6 +104,7 @@ def _quarters(padded: Tones, grid: Grid) -> NDArray[np.float32]:
 
 
 def _bent(quarters: NDArray[np.float32]) -> NDArray[np.float32]:
+    # On a straight line a tone is the mean of its neighbours.
     wide, twice = np.pad(quarters, 1, "edge"), 2 * quarters
     across, down = wide[1:-1, 2:] + wide[1:-1, :-2], wide[2:, 1:-1] + wide[:-2, 1:-1]
     result: NDArray[np.float32] = np.maximum(np.abs(across - twice), np.abs(down - twice))
@@ -130,6 +134,7 @@ def _steps(padded: Tones, grid: Grid) -> tuple[PerTile, PerTile]:
             for one, other in ((lines[..., 1:], lines[..., :-1]), (lines[..., :-1], lines[..., 1:]))
         )
         changes += lighter + darker
+        # The noise of a scan or of a photograph changes tones in both directions, a program in one.
         against += np.minimum(lighter, darker)
     return changes, against
 
@@ -138,6 +143,7 @@ def _wide_ones(labels: Labels, even: Mask, ground: NDArray[np.float32]) -> Mask:
     """The ``even`` tiles of components that go from one tone to quite another."""
     count = int(labels.max()) + 1
     lightest, darkest = np.zeros(count), np.full(count, 255.0)
+    # ``bincount`` sums by label; for extremes numpy has no such function.
     np.maximum.at(lightest, labels[even], ground[even])
     np.minimum.at(darkest, labels[even], ground[even])
     area = np.bincount(labels.ravel(), even.ravel(), count)
@@ -189,6 +195,7 @@ class _Under:
     def follow(self) -> None:
         """A tile beside one of a gradient is on it, too, if its lightest or darkest tone of some extent is
         what the gradient would be there."""
+        # One tile further in all directions each time.
         for _ in range(_FURTHEST):
             places, planes = self._expected(self._light, self._dark, _BESIDE)
             if not len(places[0]):
@@ -231,6 +238,7 @@ class _Under:
         if not self._area.any():
             return None
         dark_ink, light_ink = dark_ink & kept, light_ink & kept
+        # A tile with letters of both kinds goes to dark ones; see the last line.
         on_light, on_dark = (_clear(ink) & self._area for ink in (dark_ink, light_ink))
         ink = _extreme(np.where(dark_ink, self._dark, 255), np.minimum)
         paint = _extreme(np.where(light_ink, self._light, 0), np.maximum)
@@ -241,6 +249,7 @@ class _Under:
         )
         edges, _ = self._expected(*pixels, _BESIDE + _CORNERS)
         self._area[edges] = True
+        # 0 would make no pixel black.
         level = np.clip(level, 1, 255).astype(np.uint8)
         return Gradients(self._area, on_light, on_dark & ~on_light, level)
 

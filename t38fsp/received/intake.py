@@ -84,6 +84,7 @@ class Intake:
             await call.receive(entry.tiff, settings=settings, offer=offer, on_event=observe)
         finally:
             # Also when this task is cancelled, or on_event has raised.
+            # Without a result the call ended before it was received.
             if results:
                 work = self.go_on(arrived(entry, facts, results[0]))
             else:
@@ -118,6 +119,7 @@ class Intake:
 
     async def wait(self, seconds: float) -> None:
         """Wait so long at most for what is still to be done; then leave it to the next program."""
+        # What waits for a later attempt is found by the next program.
         for task in self._later:
             task.cancel()
         tasks = self._tasks | self._later
@@ -144,6 +146,8 @@ class Intake:
             async def forget() -> None:
                 await self.forget(await beginning)
 
+            # The record is being written in a thread, which cannot be cancelled: it is removed once it is
+            # there.
             self.go_on(forget())
             raise
 

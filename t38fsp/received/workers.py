@@ -51,6 +51,7 @@ class DeliveryWorkers:
         """
         async with self._free:
             if self._hurried and order.languages:
+                # As if its process had died: the caller then has it delivered without text.
                 raise WorkerDiedError("the program is about to end")
             child = await self._ready()
             self._busy[child] = order
@@ -63,6 +64,7 @@ class DeliveryWorkers:
             except (OSError, EOFError) as error:
                 await _kill(child)
                 raise WorkerDiedError(f"a process ended ({child.last_line or error or 'killed'})") from error
+            # Cancelled in the middle: its reply would be taken for that of the next order.
             except BaseException:
                 await _kill(child)
                 raise

@@ -131,6 +131,7 @@ class Endpoint(Layered):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        # A far end gets one address: that of its own family.
         if len({ip_address(each).version for each in self.advertised}) < len(self.advertised):
             raise ValueError(
                 "advertised has two addresses of one family; give at most one of IPv4 and one of IPv6"

@@ -77,6 +77,7 @@ def _sip_uri(text: str) -> str:
     uri = parse_request_uri(text)
     if not uri.host:
         raise ValueError(f"{text!r} has no host; write it as sip:NAME@HOST")
+    # Raises for a host or a transport that no call could be sent to.
     Target.of(uri)
     return text
 
@@ -174,6 +175,7 @@ class Route(Layered):
 
     def named(self, name: str) -> Self:
         """A copy with the name that the route has in the file."""
+        # The model is frozen, and the name is not one of its keys.
         route = self.model_copy()
         route._name = name
         return route
@@ -266,6 +268,7 @@ class Route(Layered):
     @property
     def session_timers(self) -> SessionTimers | None:
         """Session timers of the route; None uses those of the engine."""
+        # Without an interval the other keys have no effect, and the engine's timers count as a whole.
         timers = made(SessionTimers, {"": self})
         return None if timers.session_expires is None else timers
 

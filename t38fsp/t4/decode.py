@@ -75,6 +75,7 @@ def decode_page(
                 longest_bad_run = max(longest_bad_run, bad_run)
             else:
                 bad_run = 0
+                # Most rows of a page are like the one above, as white ones are.
                 if line != previous:
                     row, previous = row_of(line, width), line
             rows.append(row)

@@ -162,6 +162,7 @@ class ReceivingMachine(FaxMachine):
 
     def _page_received(self, page: PageReceived, now: float) -> None:
         data = bytes(self._data)
+        # With ECM the rows are not counted here: one good row stands for all.
         quality = PageQuality(1) if self._checker is None else self._checker.finish()
         self._checker = None
         judged = self._judge(quality)

@@ -123,6 +123,7 @@ class State:
             raise ModemLibraryError("libspandsp could not allocate a modem; free memory, and try again")
 
     def __del__(self) -> None:
+        # Also of an object whose ``__init__`` has raised.
         if self.pointer is not None:
             self._free(self.pointer)
             self.pointer = None
@@ -140,6 +141,7 @@ class ModemLibrary:
         try:
             for function_name, (result, arguments) in _PROTOTYPES.items():
                 function = getattr(loaded, function_name)
+                # Without them ctypes would take a pointer of 64 bits for an int.
                 function.restype, function.argtypes = result, arguments
             self._cutoffs = {modem: self._cutoff(modem) for modem in ("fsk", "v17", "v29", "v27ter")}
             specs = (_FskSpec * 2).in_dll(loaded, "preset_fsk_specs")
@@ -176,6 +178,7 @@ class ModemLibrary:
 @cache
 def _found() -> ModemLibrary | str:
     """The library, or what is wrong."""
+    # By the names of its releases: the bare libspandsp.so is in development packages only.
     for name in _NAMES:
         try:
             loaded = c.CDLL(name)

@@ -52,6 +52,7 @@ _ZERO_ONE = b"01" + bytes(254)
 
 def _onset(samples: array[int]) -> int:
     """Where a signal begins in samples that begin with less."""
+    # Half of the root mean square of all.
     enough = sum(map(mul, samples, samples)) / len(samples) / 4
     return next((at for at, sample in enumerate(samples) if sample * sample > enough), 0)
 
@@ -145,6 +146,7 @@ class ReceiveModem:
                 self._train_again()
             if self._over:
                 self._stop_fast()  # not in a call-back of the library
+        # While a fast modem is heard V.21 would only find noise in it.
         if not self.fast_up:
             self._fsk_rx(self._fsk.pointer, *samples.buffer_info())
 
