@@ -106,7 +106,7 @@ class Mailbox:
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.users.append(data.login.decode())
-        return AuthResult(success=data.password == b"secret")
+        return AuthResult(success=data.password == b"secret", handled=False)
 
 
 @asynccontextmanager

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from t38fsp.choices import FileFormat
 from t38fsp.errors import SettingError
-from t38fsp.service.delivery_settings import RetrySettings
+from t38fsp.service.delivery_settings import MailSecurity, MailServer, RetrySettings
 from t38fsp.service.targets import Target
 from t38fsp.service.values import DeliveryState
 from tests.received.faxes import Call
 from tests.service.deliveries_host import QUICK, delivered_to, host, looks_often, plain_mail, until
 from tests.service.destinations import SECRET, Hook, hook, mailbox
+from tests.sip.certificates import Authority
 
 __all__ = ["looks_often"]
 
@@ -251,6 +255,51 @@ async def test_a_fax_too_large_for_mail_is_seen(tmp_path: Path) -> None:
             (delivery,) = await here.delivery(id)
     assert "10000" in delivery.error
     assert not box.messages
+
+
+async def test_a_program_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
+    for target, told in (
+        (Target("a", command="/no/such/program"), "targets.a: command:"),
+        (Target("b", command='echo "$FAX_FILE"'), "no shell"),
+        (Target("c", folder=str(tmp_path), ocr=True, ocr_languages="tlh"), "targets.c: ocr_languages"),
+    ):
+        with pytest.raises(SettingError, match=told):
+            async with host(tmp_path, delivered_to(target)):
+                pass
+
+
+async def test_mail_by_tls_with_an_account(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    issued = authority.issue("mail", "IP:127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    assert issued.certificate is not None
+    context.load_cert_chain(issued.certificate, issued.key)
+    target = Target("office", mail=("a@office.example",), format=FileFormat.TIFF)
+    right = MailServer(
+        "127.0.0.1",
+        security=MailSecurity.STARTTLS,
+        authorities=authority.certificate,
+        user="fax",
+        password="secret",
+        sender="fax@office.example",
+    )
+    async with mailbox(context=context) as box:
+        wrong = {
+            "does not take the account": replace(right, port=box.port, password="other"),
+            "certificate verify failed": replace(right, port=box.port, authorities=""),
+            "TLS|STARTTLS": replace(right, port=box.port, security=MailSecurity.NONE, password=None, user=""),
+        }
+        for number, (told, server) in enumerate(wrong.items()):
+            settings = delivered_to(target, mail=server, retries=RetrySettings(attempts=1))
+            async with host(tmp_path / str(number), settings) as here:
+                id = await here.receives()
+                await here.over(id, state=DeliveryState.FAILED)
+                (delivery,) = await here.delivery(id)
+                assert re.search(told, delivery.error)
+                assert "other" not in delivery.error
+        async with host(tmp_path, delivered_to(target, mail=replace(right, port=box.port))) as here:
+            await here.over(await here.receives())
+    assert (box.over_tls, set(box.users)) == ([True], {"fax"})
 
 
 async def test_what_is_not_in_the_settings_any_more(tmp_path: Path) -> None:

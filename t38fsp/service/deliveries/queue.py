@@ -27,6 +27,9 @@ from typing import Self
 from sqlalchemy import Connection
 
 from sip.logs import SELDOM, get_logger
+from t38fsp.errors import SettingError
+from t38fsp.inbox_settings import InboxSettings
+from t38fsp.received.programs import check_programs
 from t38fsp.service import outbox, received_faxes
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.deliveries import orders, subscriptions
@@ -38,7 +41,7 @@ from t38fsp.service.deliveries.way import NotDeliveredError, Order, Way
 from t38fsp.service.deliveries.webhook import WebhookWay
 from t38fsp.service.delivery_settings import DAY, DeliverySettings
 from t38fsp.service.outbox import Claimed
-from t38fsp.service.targets import TargetKind
+from t38fsp.service.targets import Target, TargetKind
 from t38fsp.service.values import DeliveryState
 
 logger = get_logger(__name__)
@@ -93,10 +96,12 @@ class Deliveries:
         self._main: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        """Raises DatabaseError, and OSError for a folder that cannot be made."""
+        """Raises SettingError for a target that needs a program that is not there, DatabaseError, and OSError
+        for a folder that cannot be made."""
+        for target in self._settings.targets.values():
+            await _check_programs(target)
         await self._files.start()
-        # This host was stopped or killed; it has just one process.
-        await self._database.run(lambda connection: outbox.release(connection, self._host, self._clock()))
+        await self._database.run(self._begin)
         self._main = [
             asyncio.create_task(self._always(self._turn, _LOOK_EVERY, self._news)),
             asyncio.create_task(self._always(self._renew, _RENEW_EVERY, self._end)),
@@ -137,6 +142,13 @@ class Deliveries:
         asked = await self._database.run(lambda connection: outbox.again(connection, id, self._clock()))
         self.wake()
         return asked
+
+    def _begin(self, connection: Connection) -> None:
+        # This host was stopped or killed; it has just one process.
+        outbox.release(connection, self._host, self._clock())
+        # Its settings may have changed; a target that still wants nothing is disabled again.
+        for name in self._settings.targets:
+            outbox.enable(connection, name)
 
     # --- what goes on all the time --------------------------------------------------------------------------
 
@@ -274,3 +286,14 @@ class Deliveries:
                 *(claimed.id, claimed.target, claimed.attempt, failure, wait),
             )
             outbox.put_off(connection, claimed.id, self._host, str(failure), now + wait)
+
+
+async def _check_programs(target: Target) -> None:
+    """Raises SettingError."""
+    needed = InboxSettings(
+        format=target.format, ocr=target.ocr, ocr_languages=target.ocr_languages, exec=target.command
+    )
+    try:
+        await check_programs(needed)
+    except SettingError as error:
+        raise SettingError(f"targets.{target.name}: {str(error).replace('exec:', 'command:', 1)}") from error

@@ -31,6 +31,8 @@ from t38fsp.service.guard import GuardedTransport, GuardError
 
 _AGENT = f"t38fsp/{version('t38fsp')}"
 _GONE = 410
+_MOST_ATTACHED = 50_000_000
+"""Octets of files, before base64."""
 _LONGEST_WAIT = 86400.0
 """Seconds of Retry-After that are believed."""
 
@@ -114,6 +116,14 @@ def _body(order: Order, files: list[dict[str, str]] | None) -> bytes:
 
 
 def _attached(made: Delivered) -> list[dict[str, str]]:
+    """Raises NotDeliveredError."""
+    octets = sum(os.path.getsize(path) for path in made.files)
+    if octets > _MOST_ATTACHED:
+        raise NotDeliveredError(
+            f"the files have {octets} octets, and {_MOST_ATTACHED} is the most that a webhook gets; see the "
+            "fax in the list of received faxes",
+            final=True,
+        )
     return [
         {
             "name": os.path.basename(path),
