@@ -112,7 +112,6 @@ def outgoing_call(
 def _cover_page(what: SendJob, cover: Cover, documents: Fax) -> CoverPage:
     """The cover of a call that begins now, on the paper of the first page after it."""
     paper, first = what.pages.paper, documents.pages[0]
-    # A fax on two kinds of paper would look like a mistake.
     if paper is PaperSize.AUTO:
         millimetres = first.rows / first.resolution.y * 25.4
         paper = PaperSize.LETTER if abs(millimetres - _LETTER) < _ABOUT else PaperSize.A4

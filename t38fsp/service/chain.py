@@ -49,6 +49,7 @@ def release(
 
     On PostgreSQL one host at a time does it; for the others there is nothing to do then.
     """
+    # Hosts that counted at the same time would release more faxes than a route has room for.
     if connection.dialect.name == "postgresql":
         ours = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")).scalar()
         if not ours:
@@ -58,6 +59,7 @@ def release(
     done = 0
     for candidate in _candidates(connection, room, now):
         names = [name for name in candidate.routes.split(",") if room.get(name, 0) > 0]
+        # The route to be avoided comes last, and is taken all the same where it is the only one.
         best = ordered([facts[name] for name in names], now, limits, {candidate.avoid})
         if not best:
             continue
@@ -89,6 +91,7 @@ def route_facts(connection: Connection, channels: Mapping[str, int]) -> dict[str
             .order_by(attempt.c.started.desc())
             .limit(_LOOKED_AT)
         )
+        # From the oldest on, since a call that was taken clears the failures before it.
         for outcome, ended in reversed(connection.execute(last).all()):
             facts = facts.after(Outcome[outcome], ended)
         found[name] = facts
@@ -121,6 +124,7 @@ def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> 
     waiting = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
     lists = connection.execute(select(fax.c.routes).where(waiting).distinct()).scalars()
     found: list[Row[tuple[str, ...]]] = []
+    # Each list of routes by itself: many faxes for a full route must not hide those for another one.
     for routes in [*lists]:
         free = sum(max(room.get(name, 0), 0) for name in routes.split(","))
         if free:
@@ -129,6 +133,7 @@ def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> 
     numbers: set[str] = set()
     first = []
     for row in sorted(found, key=lambda row: (row.priority, row.created, row.position)):
+        # The index ``fax_released`` would refuse a second one, and with it the whole transaction.
         if row.number not in numbers:
             numbers.add(row.number)
             first.append(row)

@@ -1,7 +1,7 @@
 """Keys of the REST API: made, found by what a client presents, revoked.
 
 A key is presented as ``t38fsp_ID_SECRET``. Only a hash of the secret is stored: the secret has 256 random
-bits, so that a slow hash would protect nothing. The row is found by the ID, which is no secret, and the
+bits, so that a slow hash would protect nothing. The row is found by the ID, which is not secret, and the
 hashes are compared in constant time.
 """
 
@@ -49,7 +49,7 @@ def create(
     per_minute: int | None = None,
     per_day: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; returns it with what the client presents, which cannot be had again.
+    """Make a key; returns it with what the client presents, which is not stored.
 
     ``per_minute`` limits requests (of each host), ``per_day`` faxes. Raises SettingError.
     """

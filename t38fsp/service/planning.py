@@ -26,7 +26,7 @@ from t38fsp.settings.route import Route
 _logger = get_logger(__name__)
 
 _MOST_FAULTS = 20
-"""Receivers that a message names; a list of a thousand wrong ones helps nobody."""
+"""Receivers that a message names; a list of a thousand wrong ones is of no use."""
 
 
 class Planner:

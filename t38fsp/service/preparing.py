@@ -123,6 +123,7 @@ class Preparing:
         Raises DocumentError, ImageWorkerError, DatabaseError.
         """
         async with self._using(job) as kept:
+            # For one receiver the engine draws the pages as its far end wants them.
             if not several:
                 yield kept.paths
                 return

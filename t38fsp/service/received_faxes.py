@@ -57,6 +57,7 @@ class ReceivedFilter:
 
 def store(connection: Connection, fax: Arrived, deliveries: Sequence[NewDelivery], now: float) -> bool:
     """Store a fax with its deliveries and its event. False if it was stored before."""
+    # A process that died after this transaction has left it in the spool.
     if connection.execute(select(received.c.id).where(received.c.id == fax.id)).first() is not None:
         return False
     kept = None if fax.content is None else documents.store(connection, fax.content, now)

@@ -116,6 +116,7 @@ class Receiving:
             logger.info("a call of %s was refused: it is on the block list", call.caller, extra=SELDOM)
             call.refuse(self._settings.receiving.blocked_answer.status)
             return None
+        # In the record of the spool from the beginning: stored after a crash, the fax has the same id.
         id, at = new_id("r"), self._clock()
 
         async def arrived(entry: Entry, known: dict[str, Any], result: FaxResult) -> str:

@@ -53,7 +53,7 @@ def backup(config: Path | None, file: Path) -> Exit:
 def restore(config: Path | None, file: Path, replace: bool) -> Exit:
     target = _database(config)
     if not file.is_file():
-        raise CommandError(f"{file} is no file; name one that t38fsp backup made", Exit.USAGE)
+        raise CommandError(f"{file} is not a file; name one that t38fsp backup made", Exit.USAGE)
     _check_copy(file)
     if target.exists():
         if not replace:
@@ -67,6 +67,7 @@ def restore(config: Path | None, file: Path, replace: bool) -> Exit:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(_open(file)) as original, closing(sqlite3.connect(part)) as copy:
             original.backup(copy)
+        # Before it gets its name: a crash then leaves the old file, or a whole new one.
         _flush(part)
         if target.exists():
             kept = target.with_name(f"{target.name}.{datetime.now().astimezone():%Y%m%d-%H%M%S}")
@@ -98,7 +99,7 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _check_copy(file: Path) -> None:
-    """Raises CommandError for what is no copy of a database of the service, or one of a later release."""
+    """Raises CommandError for what is not a copy of a database of the service, or one of a later release."""
     query = "SELECT value FROM t38fsp_meta WHERE key = 'schema_version'"
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
@@ -114,6 +115,8 @@ def _check_copy(file: Path) -> None:
 def _faults(file: Path) -> str:
     """What SQLite finds wrong; empty for nothing."""
     with closing(sqlite3.connect(file)) as connection:
+        # The quick one does not compare indexes with their tables, which takes longest; one fault is
+        # enough.
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     return "" if found == "ok" else str(found)
 
@@ -137,6 +140,7 @@ def _check_unused(target: Path) -> None:
 def _new(part: Path) -> Iterator[None]:
     """A file of its own, for the owner alone, which is removed if it is still there at the end."""
     part.unlink(missing_ok=True)
+    # O_EXCL: not through a link that another user may have put there.
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield

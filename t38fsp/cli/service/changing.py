@@ -44,6 +44,7 @@ def _each(where: Where, ids: tuple[str, ...], what: str, as_json: bool) -> Exit:
 
 
 def _path(id: str, what: str) -> str:
+    # The id of a fax is that of its job, a hyphen and a number.
     return f"/v1/{'faxes' if '-' in checked_id(id) else 'jobs'}/{id}/{what}"
 
 

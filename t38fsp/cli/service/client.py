@@ -56,6 +56,7 @@ class Service:
                 raise CommandError(f"{url!r} is not a URL; write https://HOST:PORT", Exit.USAGE)
         else:
             socket = where.socket or _socket(where.config)
+            # The name is for the header Host alone: the transport connects to the socket.
             self.shown, url = str(socket), "http://localhost"
             transport = httpx.HTTPTransport(uds=str(socket))
             headers = {}
@@ -132,6 +133,7 @@ def _refused(response: httpx.Response, shown: str) -> CommandError:
     with suppress(ValueError):
         found = response.json()
         problem = found if isinstance(found, dict) else {}
+    # The request was wrong, and would be refused again.
     status = Exit.USAGE if response.status_code in (400, 404, 409, 413, 415, 422) else Exit.ERROR
     detail = str(problem.get("detail") or f"{shown} answered {response.status_code}")
     faults = [each for each in problem.get("errors") or () if isinstance(each, dict)]
@@ -147,6 +149,7 @@ def _refused(response: httpx.Response, shown: str) -> CommandError:
 
 def _reason(error: Exception) -> str:
     cause: BaseException | None = error
+    # httpx wraps the error of the system more than once.
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

@@ -56,6 +56,7 @@ def queue(where: Where, states: tuple[str, ...], number: str, most: int, as_json
 
 def show(where: Where, id: str, output: Path | None, as_json: bool) -> Exit:
     """A job, a fax or a received fax; with ``output`` its pages."""
+    # The first letter of an id tells its kind, and a hyphen a fax from its job.
     kind = "received" if id.startswith("r") else "faxes" if "-" in id else "jobs"
     with Service(where) as service:
         if output is not None:

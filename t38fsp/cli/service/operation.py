@@ -81,6 +81,7 @@ app.add_typer(keys_app, name="keys", invoke_without_command=True)
 @spread
 def keys(*, context: typer.Context, as_json: Json = False, where: WhereOptions, log: LogOptions) -> None:
     """List the keys of the REST API; add and revoke change them."""
+    # typer calls this before a subcommand, too.
     if context.invoked_subcommand is not None:
         return
 
@@ -121,7 +122,7 @@ def keys_add(
     where: WhereOptions,
     log: LogOptions,
 ) -> None:
-    """Make a key, and print it: it cannot be had again."""
+    """Make a key, and print it: it is not shown again."""
 
     def run() -> Exit:
         from t38fsp.cli.service import changing

@@ -53,6 +53,7 @@ def run_command(command: Callable[[], Exit], log: LogOptions) -> SystemExit:
         try:
             return command()
         except ModuleNotFoundError as error:
+            # A module of ours that is missing is a fault, and no extra would bring it.
             if (error.name or "").partition(".")[0] in ("sip", "t38fsp"):
                 raise
             raise CommandError(

@@ -33,10 +33,12 @@ def read_receivers(file: Path) -> list[dict[str, Any]]:
     if len(data) > _MOST_OCTETS:
         raise _wrong(file, f"it is larger than {_MOST_OCTETS} octets; split it")
     try:
+        # Excel writes a byte order mark.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _wrong(file, "it is not UTF-8 text; save it in that encoding") from error
     first = text.partition("\n")[0]
+    # Where the decimal sign is a comma, spreadsheets write semicolons.
     separator = max(",;\t", key=first.count)
     try:
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(map(str.strip, row))]

@@ -114,6 +114,7 @@ async def start(
     receiving = await stack.enter_async_context(
         Receiving(database, settings.delivery, host, spool, stored=deliveries.wake)
     )
+    # The provider may report a registration before there is a service to tell.
     registered: list[Callable[[RegistrationChanged], None]] = []
 
     def on_registration(event: RegistrationChanged) -> None:

@@ -52,7 +52,7 @@ def run(where: Where, wanted: Wanted, wait: bool, as_json: bool) -> Exit:
 def _submit(service: Service, wanted: Wanted) -> dict[str, Any]:
     """Raises CommandError."""
     if not wanted.receivers:
-        raise CommandError("nobody is to get it; name receivers with --to or --to-file", Exit.USAGE)
+        raise CommandError("the fax has no receiver; name one with --to or --to-file", Exit.USAGE)
     data = dict(_form(wanted.fields), receivers=json.dumps(list(wanted.receivers)))
     headers = {"Idempotency-Key": wanted.idempotency_key} if wanted.idempotency_key else {}
     with ExitStack() as stack:
@@ -88,13 +88,14 @@ async def _wait(service: Service, job: dict[str, Any], as_json: bool) -> Exit:
     try:
         while True:
             faxes = await asyncio.to_thread(lambda: list(service.every("/v1/faxes", job=id)))
+            # The newest comes first in the list: this is the order of the receivers.
             for fax in reversed(faxes):
                 if not as_json and told.get(fax["id"]) != (said := _said(fax)):
                     told[fax["id"]] = said
                     print_line(said, sys.stdout)
             if all(fax["state"] in _FINAL for fax in faxes):
                 break
-            # A person decides, which may take days; nobody waits for that at a prompt.
+            # A person has to decide, which may take days.
             if all(fax["state"] in (*_FINAL, "held") for fax in faxes):
                 break
             await asyncio.sleep(pause)

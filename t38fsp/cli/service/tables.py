@@ -16,6 +16,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their heads; the last column is cut to the width of a terminal."""
     if not rows:
         return
+    # A line break within a reason would break the table.
     cells = [list(heads), *([" ".join(cell.split()) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None

@@ -1,1 +1,1 @@
-"""Received faxes and events on their way to whom they are for, with retries of their own."""
+"""Received faxes and events on their way to their recipients, with retries of their own."""

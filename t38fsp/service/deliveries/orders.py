@@ -48,6 +48,7 @@ def gave_up(
     connection: Connection, claimed: Claimed, host: str, error: NotDeliveredError, now: float
 ) -> None:
     """Store that it is not tried any more; with ``gone``, for all that waits for that target."""
+    # Another host has claimed it meanwhile, and decides.
     if not outbox.failed(connection, claimed.id, host, str(error), now):
         return
     told = _told(claimed) | {"error": str(error)[:500]}

@@ -250,7 +250,7 @@ class KeyModel(BaseModel):
 
 
 class NewKeyModel(KeyModel):
-    """A key that was made; `token` is what clients present, and cannot be had again."""
+    """A key that was made; `token` is what clients present, and is not shown again."""
 
     token: str
 

@@ -19,7 +19,7 @@ _LEAST_RATE = 1000.0
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # Faxes are nobody's business on the way, and a state is old when it is read.
+    # Faxes must not be kept by caches on the way, and a state is old when it is read.
     "Cache-Control": "no-store",
 }
 

@@ -24,6 +24,7 @@ _MOST_ADDRESSES = 10_000
 _WRONG_KEYS = 30
 """Requests of a minute with a wrong key or none, from one address."""
 
+# Its own answer to a missing key would not be a problem document, hence ``auto_error``.
 BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="key",

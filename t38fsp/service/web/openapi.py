@@ -34,6 +34,7 @@ def install(app: FastAPI) -> None:
 
 def _add_bodies(schemas: dict[str, Any]) -> None:
     request = FaxRequest.model_json_schema(ref_template=_REFERENCE)
+    # pydantic puts models that are used below a schema, OpenAPI beside it.
     for name, schema in request.pop("$defs").items():
         schemas.setdefault(name, schema)
     schemas["FaxRequest"] = request

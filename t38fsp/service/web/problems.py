@@ -82,6 +82,7 @@ def problem_of(error: Exception) -> ProblemError:
             return ProblemError(404, str(error), "not-found")
         case StateError():
             return ProblemError(409, str(error), "state")
+        # What the draft of the Idempotency-Key header has for it.
         case IdempotencyError():
             return ProblemError(422, str(error), "idempotency")
         case PermitError():
@@ -98,6 +99,7 @@ def problem_of(error: Exception) -> ProblemError:
             return ProblemError(error.status_code, _detail(error), headers=error.headers)
         case RequestValidationError():
             return invalid(error.errors())
+        # After the others, most of which are subclasses of it.
         case FaxError():
             return ProblemError(422, str(error), "refused")
     logger.exception("a request failed", exc_info=error)

@@ -221,10 +221,10 @@ def _bind_unix(path: str, group: bool) -> socket.socket:
 
 
 def _remove_dead(path: str) -> None:
-    """Raises OSError if a process listens there, or if it is no socket."""
+    """Raises OSError if a process listens there, or if it is not a socket."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise FileExistsError("there is a file of that name, which is no socket")
+            raise FileExistsError("there is a file of that name, which is not a socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -47,6 +47,7 @@ def _type(default: Any, bounds: Bounds) -> Any:
 
 def _texts(kind: type) -> dict[str, str]:
     """The docstrings below the fields of a dataclass."""
+    # Python drops them when it compiles: they are in the source only.
     (body,) = parse(dedent(inspect.getsource(kind))).body
     texts: dict[str, str] = {}
     name = ""

@@ -28,7 +28,7 @@ from t38fsp.service.web.problems import ProblemError, invalid, invalid_field
 MOST_JSON = 16 * 1024 * 1024
 """Octets of a JSON body, which is read in one go; larger documents come as a form."""
 _MOST_FIELDS = 5000
-"""Parts of a form that are no files."""
+"""Parts of a form that are not files."""
 _FILES = "document"
 _LISTS = ("to",)
 _JSON_FIELDS = ("receivers", "cover", "header", "pages", "call")
@@ -37,7 +37,7 @@ _Documents = tuple[tuple[str, bytes], ...]
 
 
 async def submission_of(request: Request, context: Context, idempotency_key: str) -> Submission:
-    """Raises ProblemError for a body that is none."""
+    """Raises ProblemError for a body that is not a submission."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         fields, documents = await _from_json(request, context)
@@ -130,7 +130,7 @@ def _parts(form: FormData) -> tuple[dict[str, Any], list[UploadFile]]:
 
 def _value(name: str, text: str) -> object:
     if name == _FILES:
-        raise invalid_field(name, "it is no file: its part needs a file name (curl: document=@FILE)")
+        raise invalid_field(name, "it is not a file: its part needs a file name (curl: document=@FILE)")
     if name == "priority":
         # What is no number stays a text, of which the model then says what is wrong.
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
