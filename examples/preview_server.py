@@ -3,13 +3,13 @@
 import asyncio
 import sys
 import tempfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from wsgiref.simple_server import make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from t38fsp import FaxError, prepare
 
 FORM = b"""<!doctype html><title>Fax preview</title><input type="file" onchange="fetch('/', {method: 'POST',
 body: this.files[0]}).then(answer => answer.blob()).then(blob => location = URL.createObjectURL(blob))">"""
-MOST_OCTETS = 50_000_000
 
 
 async def pages(document: bytes) -> bytes:
@@ -22,40 +22,22 @@ async def pages(document: bytes) -> bytes:
         return pdf.read()
 
 
-class Preview(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.answer(200, "text/html", FORM)
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MOST_OCTETS:
-            self.close_connection = True
-            self.answer(413, "text/plain", b"send a document of at most %d octets" % MOST_OCTETS)
-            return
-        document = self.rfile.read(int(length))
+def preview(request: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+    status, kind, content = "200 OK", "text/html", FORM
+    if request["REQUEST_METHOD"] == "POST":
+        document = request["wsgi.input"].read(min(int(request["CONTENT_LENGTH"]), 50_000_000))
         try:
-            self.answer(200, "application/pdf", asyncio.run(pages(document)))
+            kind, content = "application/pdf", asyncio.run(pages(document))
         except FaxError as error:
-            self.answer(422, "text/plain; charset=utf-8", str(error).encode())
-
-    def answer(self, status: int, kind: str, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+            status, kind, content = "422 No fax", "text/plain; charset=utf-8", str(error).encode()
+    start(status, [("Content-Type", kind)])
+    return [content]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: preview_server.py PORT")
-    if not (sys.argv[1].isdecimal() and int(sys.argv[1]) < 65536):
-        sys.exit(f"preview_server.py: {sys.argv[1]!r} is not a port; give 0 to 65535, 0 for any")
-    try:
-        with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Preview) as server:
-            print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
-            server.serve_forever()
-    except OSError as error:
-        sys.exit(f"preview_server.py: port {sys.argv[1]} cannot be used: {error.strerror}; give another")
-    except KeyboardInterrupt:
-        sys.exit("preview_server.py: stopped")
+    port = sys.argv[1] if len(sys.argv) == 2 else sys.exit("usage: preview_server.py PORT")
+    if not port.isdecimal():
+        sys.exit(f"preview_server.py: {port!r} is not a port; give 0 to 65535, 0 for any")
+    with make_server("127.0.0.1", int(port), preview) as server:
+        print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
+        server.serve_forever()

@@ -37,6 +37,7 @@ class Outcome(Enum):
     NOT_STORED = "a received page could not be stored locally"
     FAULT = "a local error, not one of the far end"
     BAD_DOCUMENT = "the document cannot be sent as it is"
+    ENCRYPTED = "the document is encrypted, and its password is missing or wrong"
     CANCELLED = "the fax was cancelled locally"
 
     @property
@@ -66,6 +67,7 @@ _STATUS = {
     Outcome.NO_T38: FaxStatus.NOT_FAX_CALL,
     Outcome.DISCONNECTED: FaxStatus.DISCONNECTED,
     Outcome.BAD_DOCUMENT: FaxStatus.BAD_DOCUMENT,
+    Outcome.ENCRYPTED: FaxStatus.BAD_DOCUMENT,
     Outcome.CANCELLED: FaxStatus.USER_ABORT,
 }
 # Reversed, so that the first outcome of each status in the table above is the one that is kept.

@@ -77,6 +77,7 @@ _AGAIN = {
     Outcome.NOT_STORED: (True, "a later fax may be stored"),
     Outcome.FAULT: (True, "the error was on this side, and may be transient"),
     Outcome.BAD_DOCUMENT: (False, "the document cannot be sent as it is"),
+    Outcome.ENCRYPTED: (False, "the document needs its password"),
     Outcome.CANCELLED: (False, "the fax was cancelled"),
 }
 

@@ -17,8 +17,8 @@ from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.output import print_line
-from t38fsp.cli.send import FaxToSend
-from t38fsp.image.errors import DocumentError, ImageError
+from t38fsp.cli.send import PASSWORD_OPTION, FaxToSend
+from t38fsp.image.errors import DocumentError, EncryptedError, ImageError
 from t38fsp.prepared import PreparedDocument
 from t38fsp.provider import FaxProvider
 from t38fsp.received.facts import to_json
@@ -57,6 +57,8 @@ async def _preview(fax: FaxToSend, chosen: Chosen, output: Path | None, as_json:
     try:
         async with await _prepared(fax, chosen) as prepared:
             files = [] if output is None else await _write(prepared, output)
+    except EncryptedError as error:
+        raise CommandError(f"{error}: {PASSWORD_OPTION}", Exit.BAD_DOCUMENT) from error
     except DocumentError as error:
         raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
     except ImageError as error:

@@ -13,7 +13,11 @@ from t38fsp.cli.placing import placed
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.cover import Cover
 from t38fsp.jobs import Addressing
+from t38fsp.outcome import Outcome
 from t38fsp.settings.errors import ConfigurationError
+
+PASSWORD_OPTION = "--document-password-file FILE"
+"""How the password of a document is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ async def _send(fax: FaxToSend, addressing: Addressing, chosen: Chosen, as_json:
     if as_json:
         print_json(result, exit_status=status, next_page=result.next_page)
     else:
-        reporter.result(sentences.of_result(result))
+        missing = f": {PASSWORD_OPTION}" if result.outcome is Outcome.ENCRYPTED else ""
+        reporter.result(sentences.of_result(result) + missing)
         # A document that could not be read has no pages to go on with.
         if result.pages and (result.next_page or 1) > 1:
             reporter.result(f"to send only the rest: --resume-from {result.next_page}")

@@ -124,7 +124,7 @@ _DAMAGE = (
     zlib.error,
     struct.error,
     EOFError,
-    KeyError,
+    LookupError,  # also IndexError, of a part without a name
     NotImplementedError,
     OverflowError,
     RuntimeError,

@@ -37,10 +37,12 @@ WITHIN = Path("/document")
 
 # By the shell: code between fork and exec (preexec_fn) is not safe in a program with threads, and the
 # limits must hold for bubblewrap's child, too.
-_LIMITED = (
-    'ulimit -v "$1" 2>/dev/null; ulimit -t "$2"; ulimit -f "$3"; ulimit -c 0; shift 3; exec "$@"'  # POSIX sh
+_LIMITED = (  # POSIX sh
+    'ulimit -v "$1" 2>/dev/null; ulimit -t "$2"; ulimit -f "$3"; ulimit -c 0; shift 3; exec 3<&0 </dev/null; '
+    '{ read -r _ <&3; kill -s KILL 0; } & exec "$@" 3<&-'
 )
-"""A limit of our own process that is lower stays."""
+"""A limit of our own process that is lower stays. Standard input is a pipe that ends with our process, also
+with one that is killed: then the whole process group is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
     """Run ``program`` in ``folder``, in which alone it may write.
 
     ``sandbox`` is that of :func:`bubblewrap`; without one it is only limited. Its whole process group is
-    killed when it exceeds its time (OverrunError). Raises OSError when it cannot be started.
+    killed when it exceeds its time (OverrunError), and when this process ends. Raises OSError when it cannot
+    be started.
     """
     place = WITHIN if sandbox is not None else folder
     # Nothing of our own environment: no proxy, no password, no desktop session.
@@ -133,7 +136,7 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
         ["sh", "-c", _LIMITED, "sh", *map(str, numbers), *command],
         cwd=folder,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -147,3 +150,5 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        assert process.stdin is not None
+        process.stdin.close()

@@ -16,7 +16,7 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image
 
 from t38fsp.documents.sheet import LEAST_MM, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet, Sheets
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, EncryptedError
 
 _POINTS_PER_INCH = 72
 
@@ -45,7 +45,7 @@ class PdfSource:
         try:
             self._pdf = pdfium.PdfDocument(path, password=password)
         except pdfium.PdfiumError as error:
-            raise DocumentError(_cannot_open(path, error.err_code, password)) from error
+            raise _cannot_open(path, error.err_code, password) from error
         try:
             self.sheets = self._sheets(path)
         except BaseException:
@@ -165,11 +165,14 @@ def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:
     return pause, lambda: over
 
 
-def _cannot_open(path: str, code: int | None, password: str | None) -> str:
-    if code == pdfium_c.FPDF_ERR_PASSWORD:
-        if password is None:
-            return f"the document {path} is encrypted; give its password"
-        return f"the document {path} is encrypted with another password; give that one"
-    if code == pdfium_c.FPDF_ERR_SECURITY:
-        return f"the document {path} is encrypted in a way that cannot be read; save it without encryption"
-    return f"the document {path} is a PDF that cannot be read: it is damaged or has no pages; save it again"
+def _cannot_open(path: str, code: int | None, password: str | None) -> DocumentError:
+    match code:
+        case pdfium_c.FPDF_ERR_PASSWORD if password is None:
+            return EncryptedError(f"the document {path} is encrypted; give its password")
+        case pdfium_c.FPDF_ERR_PASSWORD:
+            return EncryptedError(f"the document {path} is encrypted with another password; give that one")
+        case pdfium_c.FPDF_ERR_SECURITY:
+            what = "is encrypted in a way that cannot be read; save it without encryption"
+        case _:
+            what = "is a PDF that cannot be read: it is damaged or has no pages; save it again"
+    return DocumentError(f"the document {path} {what}")

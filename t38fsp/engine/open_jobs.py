@@ -17,7 +17,7 @@ from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
 from t38fsp.errors import SettingError
 from t38fsp.events import BeganInAudio, FaxEvent, Finished, SwitchedToT38
-from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, StoreError
+from t38fsp.image.errors import DocumentChangedError, DocumentError, EncryptedError, ImageError, StoreError
 from t38fsp.jobs import EngineError, Observer
 from t38fsp.outcome import Outcome
 
@@ -144,6 +144,8 @@ def _verdict_on(error: Exception) -> Verdict | None:
         case DocumentChangedError():
             why = "the document may remain unchanged the next time"
             return replace(verdict(Outcome.BAD_DOCUMENT, str(error)), retry=True, retry_reason=why)
+        case EncryptedError():
+            outcome = Outcome.ENCRYPTED
         case DocumentError():
             outcome = Outcome.BAD_DOCUMENT
         case StoreError():

@@ -22,6 +22,10 @@ class NotFaxError(DocumentError):
     """A TIFF file of another kind than Class F; it may be sent as a picture."""
 
 
+class EncryptedError(DocumentError):
+    """The document is encrypted, and its password is missing or wrong."""
+
+
 class DocumentChangedError(DocumentError):
     """The document is another one than it was when the fax began; as it is now it may be sent."""
 

@@ -14,7 +14,14 @@ from functools import partial
 
 from sip.ipc.system import usable_cores
 from sip.logs import get_logger
-from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, ImageWorkerError, StoreError
+from t38fsp.image.errors import (
+    DocumentChangedError,
+    DocumentError,
+    EncryptedError,
+    ImageError,
+    ImageWorkerError,
+    StoreError,
+)
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed
 from t38fsp.image.schedule import Job, Schedule
 from t38fsp.image.wire import (
@@ -38,7 +45,7 @@ from t38fsp.image.wire import (
 logger = get_logger(__name__)
 
 _ERRORS: dict[str, type[ImageError]] = {
-    kind.__name__: kind for kind in (DocumentChangedError, DocumentError, StoreError)
+    kind.__name__: kind for kind in (DocumentChangedError, DocumentError, EncryptedError, StoreError)
 }
 
 _TRIES = 2

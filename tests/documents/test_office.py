@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import os
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -553,3 +555,36 @@ def test_bubblewrap_that_does_not_work_is_not_used(tmp_path: Path, monkeypatch: 
     office_sandbox.bubblewrap.cache_clear()
     assert office_sandbox.bubblewrap() is None
     office_sandbox.bubblewrap.cache_clear()
+
+
+def test_the_office_program_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """As by a send that is cancelled: nothing in the worker can clean up then."""
+    worker = (
+        "import sys; from pathlib import Path; from t38fsp.documents.office_sandbox import Limits, run; "
+        "run('/bin/sh', ['-c', 'sleep 600 & echo $$ $! >begun; wait'], Path(sys.argv[1]), Limits(), None)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", worker, str(tmp_path)])
+    begun = tmp_path / "begun"
+    until(lambda: begun.exists() and len(begun.read_text().split()) == 2)
+    group = [int(pid) for pid in begun.read_text().split()]
+    assert all(map(runs, group))
+    process.kill()
+    process.wait()
+    until(lambda: not any(map(runs, group)))
+
+
+def runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def until(true: Callable[[], bool]) -> None:
+    """With all the time that a loaded machine may take."""
+    for _ in range(6000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError

@@ -18,7 +18,9 @@ _NOT_OF_THE_TRUNK = frozenset(
     {Outcome.BARRED, Outcome.REFUSED, Outcome.NO_T38, Outcome.NO_PACKETS, Outcome.WRONG_PACKETS}
 )
 _TRUNK_FAULTS = ROUTE_FAULTS - _NOT_OF_THE_TRUNK
-_SAYS_NOTHING = frozenset({Outcome.OVERLOADED, Outcome.FAULT, Outcome.BAD_DOCUMENT, Outcome.CANCELLED})
+_SAYS_NOTHING = frozenset(
+    {Outcome.OVERLOADED, Outcome.FAULT, Outcome.BAD_DOCUMENT, Outcome.ENCRYPTED, Outcome.CANCELLED}
+)
 """Outcomes of this end, with or without a call."""
 _MOST_ROUTES = 10
 
