@@ -23,9 +23,10 @@ from sip.ipc.pipes import (
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, structure
-from t38fsp.image.errors import DocumentError, ImageError, NotFaxError, StoreError
+from t38fsp.image.errors import ImageError, NotFaxError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
+from t38fsp.image.overrun import MOST_SECONDS, without_memory
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
@@ -64,10 +65,6 @@ _PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400
 _PROOF_ROWS = 2300
 """Rows of an ordinary page, for the self-test."""
 _PROOF_PAGE = PageFormat(_PROOF.width, _PROOF_ROWS, _PROOF.resolution)
-
-
-_MOST_SECONDS: dict[type[Request], float] = {Inspect: 12.0, Encode: 15.0, Draw: 12.0}
-"""Processor time of a job, seconds; the readers of pages have lower limits, with better messages."""
 
 
 def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
@@ -162,9 +159,9 @@ def _fields_of(page: TiffPage) -> PageFields:
     return shown.width, shown.rows, shown.resolution, page.place, page.computed_lengths
 
 
-def serve(requests: int, replies: int) -> None:
-    """Read requests from one descriptor and write replies to the other, until the input ends. Raises
-    WireError."""
+def serve(requests: int, replies: int, memory: int) -> None:
+    """Read requests from one descriptor and write replies to the other, until the input ends. ``memory`` is
+    the limit of this process, octets. Raises WireError."""
     with open(replies, "wb") as sink:
 
         def write(message: Message) -> None:
@@ -181,17 +178,15 @@ def serve(requests: int, replies: int) -> None:
                 reply = Refused(type(error).__name__, str(error))
             # The process has little left but is sound: what the job allocated is freed with its frames.
             except MemoryError:
-                reading = Inspect | InspectCover | Convert | Encode | Draw
-                kind = DocumentError if isinstance(request, reading) else StoreError
-                message = "the page needs more memory than an image worker may use; give smaller pages"
-                reply = Refused(kind.__name__, message)
+                too_much = without_memory(request, memory)
+                reply = Refused(type(too_much).__name__, str(too_much))
             write(reply)
 
 
 @contextmanager
 def _time_limit(request: Request) -> Iterator[None]:
     """End this process if a document takes it too much processor time: libraries cannot be interrupted."""
-    seconds = _MOST_SECONDS.get(type(request), 0.0)
+    seconds = MOST_SECONDS.get(type(request), 0.0)
     if not seconds or sys.platform == "win32":
         yield
         return
@@ -217,8 +212,9 @@ def main() -> None:
     requests, replies = take_standard_streams()
     leave_signals_to_the_program()
     # The limit of its children is another one (t38fsp.documents.office_sandbox).
-    limit_this_process(*map(int, sys.argv[1:3]))
-    serve(requests, replies)
+    memory, niceness = (*map(int, sys.argv[1:3]), 0, 0)[:2]
+    limit_this_process(memory, niceness)
+    serve(requests, replies, memory)
 
 
 if __name__ == "__main__":

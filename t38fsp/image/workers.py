@@ -8,7 +8,6 @@ can be killed when they exceed their time, which threads and executors cannot.
 from __future__ import annotations
 
 import asyncio
-import signal
 from dataclasses import replace
 from functools import partial
 
@@ -22,25 +21,10 @@ from t38fsp.image.errors import (
     ImageWorkerError,
     StoreError,
 )
+from t38fsp.image.overrun import fault_of, over_limit
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed
 from t38fsp.image.schedule import Job, Schedule
-from t38fsp.image.wire import (
-    CheckRoom,
-    Complete,
-    Create,
-    Discard,
-    Done,
-    Draw,
-    Encode,
-    Finish,
-    Grows,
-    Inspect,
-    InspectCover,
-    Refused,
-    Reply,
-    Request,
-    Store,
-)
+from t38fsp.image.wire import Done, Grows, Refused, Reply, Request, Store
 
 logger = get_logger(__name__)
 
@@ -50,19 +34,6 @@ _ERRORS: dict[str, type[ImageError]] = {
 
 _TRIES = 2
 """Attempts at a job: a process that dies was mostly killed from outside, or briefly lacked memory."""
-
-_STORING = frozenset(request.job for request in (CheckRoom, Create, Store, Finish, Complete, Discard))
-
-_READING = (Inspect, InspectCover, Encode, Draw)
-"""Jobs whose process depends on what is in a document."""
-
-_OVER_TIME = getattr(signal, "SIGPROF", 0)
-"""Ends a worker that has computed for too long at one job."""
-_CRASHES = frozenset(
-    getattr(signal, name, 0)
-    for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGPROF")
-) - {0}
-"""Signals by which a process ends through its own doing."""
 
 _REST = 30.0
 """Seconds until the next attempt to start a process that could not start while others work."""
@@ -89,6 +60,7 @@ class Workers:
     def __init__(self, number: int, memory: int) -> None:
         number = max(number, 1)
         spare = max(number // 2, 2)
+        self._memory = memory
         self._schedule = Schedule(number, spare)
         self._for_calls = [WorkerProcess(memory) for _ in range(number)]
         self._to_inspect = [WorkerProcess(memory, _NICENESS) for _ in range(spare)]
@@ -238,16 +210,12 @@ class Workers:
             except TimeoutError:
                 used = _difference(before, worker.cpu_seconds())
                 await worker.end()
-                # Half of the limit in processor time means that the document is too much for it; less,
-                # that something else kept it waiting.
-                computing = used is not None and used > limit / 2
-                kind = DocumentError if computing and isinstance(request, _READING) else ImageWorkerError
-                raise kind(_overrun(request.job, limit, used)) from None
+                raise over_limit(request, limit, used) from None
             except (OSError, EOFError) as error:
                 status = await worker.end(PATIENCE)
-                fault = None if self._closed else _fault_of(request, status, attempt)
-                if fault is not None:
-                    raise DocumentError(fault) from error
+                fault = fault_of(request, status, attempt == _TRIES, self._memory)
+                if fault is not None and not self._closed:
+                    raise fault from error
                 if attempt == _TRIES or self._closed:
                     raise ImageWorkerError(
                         f"the image worker ended in the middle of its job ({request.job}); try again"
@@ -262,21 +230,6 @@ class Workers:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _fault_of(request: Request, exit_status: int | None, attempt: int) -> str | None:
-    """Why the document is at fault for the end of a process; None if it need not be."""
-    if not isinstance(request, _READING):
-        return None
-    crashed = exit_status is not None and -exit_status in _CRASHES
-    # The system kills what takes too much memory; but others may kill once, too.
-    if not crashed and not (isinstance(request, Draw) and attempt == _TRIES):
-        return None
-    what = f"page {request.number}" if isinstance(request, Encode | Draw) else "the document"
-    why = "it takes too much memory, or crashes the program that reads it"
-    if exit_status is not None and -exit_status == _OVER_TIME:
-        why = "it takes too long"
-    return f"{what} cannot be read: {why}; save it again with less detail"
-
-
 def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Reply]) -> None:
     """Cancel the task if the caller that waits for it was cancelled."""
     if future.cancelled():
@@ -287,17 +240,3 @@ def _difference(before: float | None, after: float | None) -> float | None:
     if after is None:
         return None
     return after - (before or 0.0)
-
-
-def _overrun(job: str, limit: float, used: float | None) -> str:
-    """Message for a job over its limit; ``used`` is its CPU time in seconds, None if unknown."""
-    took = f"the image job ({job}) took longer than {limit:g} s"
-    if used is not None and used > limit / 2:
-        return f"{took}, computing; give simpler pages" if job not in _STORING else f"{took}, computing"
-    if job in _STORING:
-        return f"{took}; check whether the disk is slow or the machine overloaded, and try again"
-    if used is None:
-        return f"{took}; try again, on a machine with less load or with simpler pages"
-    return (
-        f"{took}, most of it waiting; check whether the disk is slow or the machine overloaded, and try again"
-    )

@@ -15,10 +15,11 @@ from sip.ipc.codec import LENGTH_OCTETS
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import encode_page, inspect, structure
 from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
+from t38fsp.image.overrun import fault_of, over_limit
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.process import WorkerProcess, logger
-from t38fsp.image.wire import CODEC, Done, Encode, Inspect
-from t38fsp.image.workers import _overrun
+from t38fsp.image.wire import CODEC, Done, Draw, Encode, Inspect, Store
+from t38fsp.page_settings import USUAL
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.image.processes import Started, begun, hurried, stopped, worker_pids
 from tests.pages import make_document
@@ -107,21 +108,46 @@ async def test_a_slow_disk_is_not_blamed_on_the_pages(document, tmp_path):
         assert "simpler" not in str(error.value)
 
 
+DRAW = Draw("letter.pdf", (), 7, Resolution.R8_FINE, MMR, None, USUAL)
+INSPECT = Inspect("letter.pdf", USUAL, None)
+STORE = Store("received.tif", b"", MMR, None, None, None)
+
+
 @pytest.mark.parametrize(
-    ("job", "used", "advice"),
+    ("request_", "used", "kind"),
     [
-        ("inspect", 50.0, "give simpler pages"),
-        ("encode", 50.0, "give simpler pages"),
-        ("encode", 1.0, "the disk is slow"),
-        ("store", 1.0, "the disk is slow"),
-        ("finish", None, "the disk is slow"),
-        ("create", 0.0, "the disk is slow"),
-        ("store", 50.0, "computing"),
-        ("encode", None, "simpler pages"),
+        (DRAW, 50.0, DocumentError),
+        (DRAW, 11.0, DocumentError),  # on a machine with other work; 12 s would have ended the process
+        (DRAW, 1.0, ImageWorkerError),
+        (DRAW, None, ImageWorkerError),
+        (INSPECT, 50.0, DocumentError),
+        (STORE, 50.0, ImageWorkerError),
+        (STORE, None, ImageWorkerError),
     ],
 )
-def test_advice_on_an_overrun(job, used, advice):
-    assert advice in _overrun(job, 60.0, used)
+def test_who_is_at_fault_for_a_job_over_its_limit(request_, used, kind):
+    error = over_limit(request_, 60.0, used)
+    assert type(error) is kind
+    assert "60 s" in str(error)
+    assert ("page 7" in str(error)) is (kind is DocumentError and request_ is DRAW)
+
+
+@pytest.mark.parametrize(
+    ("request_", "signal_", "is_last", "limit"),
+    [
+        (DRAW, signal.SIGPROF, False, "12 s"),
+        (DRAW, signal.SIGSEGV, False, "64 MiB"),
+        (DRAW, signal.SIGKILL, False, None),
+        (DRAW, signal.SIGKILL, True, "64 MiB"),
+        (INSPECT, signal.SIGKILL, True, "64 MiB"),
+        (STORE, signal.SIGSEGV, True, None),
+    ],
+)
+def test_who_is_at_fault_for_the_end_of_a_process(request_, signal_, is_last, limit):
+    fault = fault_of(request_, -signal_, is_last, 64 << 20)
+    assert (fault is not None) is (limit is not None)
+    assert limit is None or limit in str(fault)
+    assert fault is None or request_ is not DRAW or "page 7" in str(fault)
 
 
 async def killed(pool, job):
