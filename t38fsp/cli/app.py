@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t38fsp import __version__
+from t38fsp.choices import FileFormat
 from t38fsp.cli import virtual_gateway
 from t38fsp.cli.option_groups import (
     ConfigFile,
@@ -247,9 +248,15 @@ def poll(
     output: Annotated[
         Path,
         typer.Option(
-            readable=False, help="The TIFF to make of the document, a new file.", show_default=False
+            readable=False,
+            help="The file to make of the document, a new one; with --format both, the other is beside it.",
+            show_default=False,
         ),
     ],
+    format: Annotated[
+        FileFormat | None,
+        typer.Option(help="Files of the document; pdf for the suffix .pdf and tiff for others by default."),
+    ] = None,
     selective_address: SelectiveAddress = "",
     password: Password = "",
     peer: PeerOptions,
@@ -267,7 +274,7 @@ def poll(
 
     def run() -> Exit:
         given = _given(peer, fax, end, station_id=station_id)
-        wanted = command.Wanted(to, output, selective_address, password)
+        wanted = command.Wanted(to, output, format, selective_address, password)
         return command.run(wanted, choose(given, port=0), as_json)
 
     raise _finish(run, log, json_result=as_json, to=to)

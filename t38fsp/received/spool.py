@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from sip.frozen import dataclass
-from t38fsp.image import document
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.values import GROWING_SUFFIX
 
@@ -54,6 +53,9 @@ class Entry:
 
     def count(self) -> int:
         """How many pages are in its file; a file that was growing has none until the first is confirmed."""
+        # Only after a call: it takes Pillow, for which a command that receives should not wait.
+        from t38fsp.image import document
+
         try:
             return 0 if (path := self.pages()) is None else len(document.inspect(path))
         except DocumentError:
