@@ -238,6 +238,11 @@ def delete_job(connection: Connection, id: str) -> None:
     documents.drop_unreferenced(connection, *used)
 
 
+def delete_fax(connection: Connection, id: str) -> None:
+    """Remove one fax of a job, with its attempts; the job has others."""
+    connection.execute(delete(fax).where(fax.c.id == id))
+
+
 def fax_of(row: RowMapping) -> Fax:
     values: dict[str, Any] = {name: row[name] for name in _FAX}
     receiver = values["receiver"]

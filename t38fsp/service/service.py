@@ -292,14 +292,20 @@ class FaxService:
         return jobs.read_fax(connection, which.id)
 
     async def delete(self, id: str) -> None:
-        """Remove a job that is over, with its documents and results. Raises NotFoundError, StateError."""
+        """Remove a fax that is over, or a job with all its faxes, and results and documents with it; with
+        the last fax of a job goes the job. Raises NotFoundError, StateError."""
 
         def remove(connection: Connection) -> None:
-            job = jobs.read(connection, id)
-            if any(not each.state.final for each in jobs.faxes_of(connection, job.id)):
+            found = jobs.named(connection, id)
+            if any(not each.state.final for each in found):
                 raise StateError(f"{id} is not over; cancel it before it is deleted")
-            jobs.delete_job(connection, id)
-            events.append(connection, "job.deleted", id, {}, self._clock())
+            job = found[0].job
+            if len(found) < len(jobs.faxes_of(connection, job)):
+                jobs.delete_fax(connection, id)
+                events.append(connection, "fax.deleted", id, {}, self._clock())
+                return
+            jobs.delete_job(connection, job)
+            events.append(connection, "job.deleted", job, {}, self._clock())
 
         await self.database.run(remove)
         self._changed()

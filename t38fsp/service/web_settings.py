@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from sip.bounds import check, setting, text
 from sip.frozen import dataclass
@@ -15,12 +15,13 @@ _SOCKET_PATH = 100
 
 def parse_listen(listen: str) -> tuple[str, int]:
     """Address and port of ``127.0.0.1:8038`` or ``[::1]:8038``; raises ValueError."""
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
+    host, _, port = listen.rpartition(":")
     try:
-        if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        if not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ValueError
-        return str(ip_address(host)), int(port)
+        if host.startswith("["):
+            return str(IPv6Address(host[1:].removesuffix("]") if host.endswith("]") else host)), int(port)
+        return str(IPv4Address(host)), int(port)
     except ValueError:
         raise ValueError(f"{listen[:60]!r} is not an address and a port; write 127.0.0.1:8038") from None
 

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from t38fsp.service import audit, blocked, keys, overview, remembered
 from t38fsp.service.blocked import BlockedCaller
+from t38fsp.service.deliveries import job_webhooks
 from t38fsp.service.remembered import Remembered
 from t38fsp.service.values import ApiKey, Scope
 from t38fsp.service.web.cursors import Cursor, Limit, next_cursor, read_cursor, read_number
@@ -250,9 +251,12 @@ class KeyModel(BaseModel):
 
 
 class NewKeyModel(KeyModel):
-    """A key that was made; `token` is what clients present, and is not shown again."""
+    """A key that was made; its token and secret are not shown again."""
 
-    token: str
+    token: str = Field(description="Sent as `Authorization: Bearer TOKEN`.")
+    webhook_secret: str | None = Field(
+        description="Verifies webhooks of jobs of this key (Standard Webhooks); null where jobs have none."
+    )
 
 
 class KeyList(BaseModel):
@@ -285,7 +289,8 @@ async def make_key(context: InContext, client: Admin, wanted: KeyRequest) -> New
         )
     )
     await context.audit(client, "key.made", key.id, {"name": key.name})
-    return NewKeyModel(**KeyModel.values(key), token=token)
+    secrets = job_webhooks.secrets_of(key.id, context.webhooks)
+    return NewKeyModel(**KeyModel.values(key), token=token, webhook_secret=secrets[0] if secrets else None)
 
 
 @router.delete("/keys/{id}", operation_id="revoke_key", tags=["keys"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.web import (
     administration,
@@ -61,6 +62,7 @@ async def running(
     service: FaxService,
     settings: WebSettings = WebSettings(),
     fetch: FetchSettings = FetchSettings(),
+    webhooks: RetrySettings = RetrySettings(),
     deliver: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[FastAPI]:
     """The application for a service that runs; ``deliver`` is called when a delivery is asked for again.
@@ -68,7 +70,7 @@ async def running(
     Streams end when it is left.
     """
     feed, metrics, pages = Feed(service, settings.max_streams), Metrics(), Pages()
-    context = Context(service, settings, fetch, Rates(), feed, metrics, pages, deliver)
+    context = Context(service, settings, fetch, webhooks, Rates(), feed, metrics, pages, deliver)
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(feed.run(), name="feed"),
         asyncio.create_task(metrics.run(service, feed), name="metrics"),

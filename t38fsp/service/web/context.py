@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from sip.logs import contained, get_logger
 from t38fsp.service import audit, keys
+from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.values import ApiKey, Json
 from t38fsp.service.web_settings import FetchSettings, WebSettings
@@ -40,6 +41,7 @@ class Context:
         service: FaxService,
         settings: WebSettings,
         fetch: FetchSettings,
+        webhooks: RetrySettings,
         rates: Rates,
         feed: Feed,
         metrics: Metrics,
@@ -50,6 +52,7 @@ class Context:
         self.database = service.database
         self.settings = settings
         self.fetch = fetch
+        self.webhooks = webhooks
         self.rates = rates
         self.feed = feed
         self.metrics = metrics

@@ -14,6 +14,9 @@ from t38fsp.service.web_settings import WebSettings
 LOCAL = "t38fsp.local"
 """Key of the scope: the request came by the Unix socket."""
 
+HEADER_OCTETS = 32 * 1024
+_LONGEST_TARGET = 8 * 1024
+
 _LEAST_RATE = 1000.0
 """Octets in a second that a client sends at least, once its patience is used up."""
 
@@ -49,6 +52,7 @@ class Edge:
             await send(message)
 
         try:
+            _check_head(scope)
             self._check_length(scope)
             await self._app(scope, _Body(receive, self._settings), send_on)
         except Exception as error:
@@ -63,6 +67,14 @@ class Edge:
         length = Headers(scope=scope).get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:20]) > self._settings.max_body:
             raise _too_large(self._settings)
+
+
+def _check_head(scope: Scope) -> None:
+    # uvicorn limits only what has not come as a whole.
+    if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_TARGET:
+        raise HTTPException(414, f"the address is longer than {_LONGEST_TARGET} octets")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_OCTETS:
+        raise HTTPException(431, f"the header is longer than {HEADER_OCTETS} octets")
 
 
 class _Body:

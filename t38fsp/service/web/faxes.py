@@ -146,6 +146,15 @@ async def resolve_fax(context: InContext, client: Changer, fax: FaxId, decision:
     return await _changed_fax(context, client, fax, "fax.resolved")
 
 
+@router.delete("/faxes/{fax}", status_code=204, operation_id="delete_fax")
+async def delete_fax(context: InContext, client: Changer, fax: FaxId) -> None:
+    """Delete a fax that is over, with its results; with the last fax of a job goes the job, with its
+    documents."""
+    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.service.delete(fax)
+    await context.audit(client, "fax.deleted", fax)
+
+
 async def _changed_fax(context: Context, client: Client, fax: str, action: str) -> FaxModel:
     await context.audit(client, action, fax)
     return FaxModel.of(await context.run(lambda connection: jobs.read_fax(connection, fax)))

@@ -23,14 +23,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sip.logs import get_logger
 from t38fsp.errors import FaxError
+from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.web.app import running
-from t38fsp.service.web.edge import Edge
+from t38fsp.service.web.edge import HEADER_OCTETS, Edge
 from t38fsp.service.web_settings import FetchSettings, WebSettings, parse_listen
 
 _logger = get_logger(__name__)
 
-_HEADER_OCTETS = 32 * 1024
 _BACKLOG = 256
 _END_WITHIN = 5
 """Seconds that requests have to end when the server is closed."""
@@ -48,11 +48,13 @@ class WebServer:
         service: FaxService,
         settings: WebSettings = WebSettings(),
         fetch: FetchSettings = FetchSettings(),
+        webhooks: RetrySettings = RetrySettings(),
         deliver: Callable[[], None] = lambda: None,
     ) -> None:
         self._service = service
         self._settings = settings
         self._fetch = fetch
+        self._webhooks = webhooks
         self._deliver = deliver
         self._stack = AsyncExitStack()
         self.urls: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ class WebServer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            application = running(self._service, self._settings, self._fetch, self._deliver)
+            application = running(self._service, self._settings, self._fetch, self._webhooks, self._deliver)
             app = await stack.enter_async_context(application)
             if self._settings.listen:
                 bound = _bind(self._settings.listen)
@@ -74,6 +76,8 @@ class WebServer:
                 stack.callback(_unlink, self._settings.socket)
                 stack.callback(bound.close)
                 await self._serve(stack, app, bound, local=True)
+            # First of all when it is left: streams have no end of their own.
+            stack.push_async_callback(app.state.context.feed.close)
             self._stack = stack.pop_all()
         return self
 
@@ -98,7 +102,7 @@ class WebServer:
             server_header=False,
             proxy_headers=bool(settings.proxies) and not local,
             forwarded_allow_ips=list(settings.proxies),
-            h11_max_incomplete_event_size=_HEADER_OCTETS,
+            h11_max_incomplete_event_size=HEADER_OCTETS,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=_END_WITHIN,
         )

@@ -17,6 +17,7 @@ from t38fsp.cover import Cover
 from t38fsp.errors import SettingError
 from t38fsp.header import Header
 from t38fsp.page_settings import PageSettings
+from t38fsp.service.deliveries import job_webhooks
 from t38fsp.service.fetching import fetch
 from t38fsp.service.guard import GuardError
 from t38fsp.service.submission import Submission, of_values
@@ -48,6 +49,11 @@ async def submission_of(request: Request, context: Context, idempotency_key: str
             415,
             "the body is neither JSON nor a form with files; send application/json or multipart/form-data",
         )
+    if fields.webhook:
+        try:
+            job_webhooks.check(fields.webhook, context.webhooks)
+        except SettingError as error:
+            raise invalid_field("webhook", str(error)) from None
     return _submission(fields, documents, idempotency_key)
 
 

@@ -69,9 +69,9 @@ async def open_api(running: Running) -> AsyncIterator[Opened]:
     async with AsyncExitStack() as stack:
 
         async def opened(
-            settings: WebSettings = WebSettings(), fetch: FetchSettings = FetchSettings()
+            settings: WebSettings = WebSettings(), fetch: FetchSettings = FetchSettings(), **more: Any
         ) -> Api:
-            app = await stack.enter_async_context(running_app(running.service, settings, fetch))
+            app = await stack.enter_async_context(running_app(running.service, settings, fetch, **more))
             api = Api(running, app, settings, stack)
             api.local = await api.connect(local=True)
             return api

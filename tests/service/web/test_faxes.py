@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from t38fsp.outcome import Outcome
+from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.values import Scope
 from t38fsp.service.web_settings import WebSettings
 from tests.service.web.conftest import PDF, Api, Opened, faults, state_of
@@ -214,6 +215,9 @@ async def test_a_waiting_fax_is_cancelled_and_queued_again(api: Api) -> None:
     await state_of(api.local, first, "delivered")
     faults(await api.local.post(f"/v1/jobs/{job['id']}/retry"), 409)
     faults(await api.local.post(f"/v1/faxes/{first}/resolve", json={"send_again": True}), 409)
+    assert (await api.local.delete(f"/v1/faxes/{second}")).status_code == 204
+    faults(await api.local.get(f"/v1/faxes/{second}"), 404)
+    assert (await api.local.get(f"/v1/jobs/{job['id']}")).json()["receivers"] == 1
     assert (await api.local.delete(f"/v1/jobs/{job['id']}")).status_code == 204
     for gone in (f"/v1/jobs/{job['id']}", f"/v1/faxes/{first}", f"/v1/jobs/{job['id']}/documents/1"):
         faults(await api.local.get(gone), 404)
@@ -234,6 +238,30 @@ async def test_a_failure_is_told_with_its_reason(api: Api) -> None:
     failed = await state_of(api.local, job["faxes"][0]["id"], "failed")
     assert failed["outcome"] == "BAD_NUMBER"
     assert failed["reason"]
+
+
+async def test_with_the_last_fax_of_a_job_goes_the_job(api: Api) -> None:
+    job = await api.submit(api.local, "+15550100")
+    await state_of(api.local, job["faxes"][0]["id"], "delivered")
+    assert (await api.local.delete(f"/v1/faxes/{job['faxes'][0]['id']}")).status_code == 204
+    faults(await api.local.get(f"/v1/jobs/{job['id']}"), 404)
+
+
+async def test_webhooks_lead_where_the_settings_say(open_api: Opened) -> None:
+    hooks = RetrySettings(
+        webhook_hosts=("hooks.example",),
+        webhook_secrets=("whsec_" + base64.b64encode(bytes(range(32))).decode(),),
+    )
+    api: Api = await open_api(webhooks=hooks)
+    body = {"documents": [LETTER], "to": ["+15550100"], "webhook": "https://hooks.example/fax"}
+    job = (await api.local.post("/v1/faxes", json=body)).json()
+    assert job["options"]["webhook"] == "https://hooks.example/fax"
+    for wrong in ("https://other.example/", "http://hooks.example/", "ftp://hooks.example/", "hello"):
+        assert faults(await api.local.post("/v1/faxes", json=body | {"webhook": wrong})) == ["webhook"]
+    key = (await api.local.post("/v1/keys", json={"name": "one", "scopes": ["send"]})).json()
+    other = (await api.local.post("/v1/keys", json={"name": "two", "scopes": ["send"]})).json()
+    assert key["webhook_secret"].startswith("whsec_")
+    assert key["webhook_secret"] != other["webhook_secret"]
 
 
 async def test_a_large_broadcast_is_one_job(api: Api) -> None:
