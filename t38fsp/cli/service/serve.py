@@ -161,7 +161,11 @@ async def start(
     stack.push_async_callback(_end, taking)
     web = await stack.enter_async_context(
         WebServer(
-            service, replace(settings.web, socket=str(settings.socket)), settings.fetch, deliveries.wake
+            service,
+            replace(settings.web, socket=str(settings.socket)),
+            settings.fetch,
+            settings.delivery.retries,
+            deliveries.wake,
         )
     )
     for line in sentences.of_addresses(provider.addresses):
