@@ -60,6 +60,8 @@ class Piece:
 
     payload: bytes
     law: Law
+    filled: bool = False
+    """It stands for what was lost."""
 
 
 BREAK = Piece(b"", Law.PCMA)
@@ -213,15 +215,16 @@ class Intake:
                 self.counters.lost += packets
             return [BREAK]
         self._credit -= hole
-        if silent or len(self._last) < FRAME_SAMPLES:
+        silent = silent or len(self._last) < FRAME_SAMPLES
+        if silent:
             filling = bytes([self.law.silence]) * FRAME_SAMPLES
         else:
             self.counters.filled += packets
             filling = self._last
         whole, rest = divmod(hole, FRAME_SAMPLES)
-        pieces = [Piece(filling, self.law)] * whole
+        pieces = [Piece(filling, self.law, not silent)] * whole
         if rest:
-            pieces.append(Piece(filling[:rest], self.law))
+            pieces.append(Piece(filling[:rest], self.law, not silent))
             # Turned on, so that a further hole goes on in phase.
             self._last = filling[rest:] + filling[:rest]
         return pieces

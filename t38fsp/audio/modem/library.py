@@ -26,7 +26,7 @@ FrameHandler = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(c.c_uint8), c.c_int, c.c_
 UnderflowHandler = c.CFUNCTYPE(None, c.c_void_p)
 """``hdlc_tx``: called when the frame before has been sent."""
 
-CARRIER_DOWN, CARRIER_UP, TRAINED, TRAINING_FAILED, FRAMING_OK = -1, -2, -4, -5, -6
+CARRIER_DOWN, TRAINED, TRAINING_FAILED = -1, -4, -5
 """``SIG_STATUS_*``: what a receiver reports in place of bits or of a length."""
 
 MOST_FRAME = 400

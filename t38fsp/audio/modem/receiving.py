@@ -13,7 +13,6 @@ from operator import mul
 from t38fsp.audio.modem.library import (
     CARRIER_DOWN,
     FRAME_SAMPLES,
-    FRAMING_OK,
     TRAINED,
     TRAINING_FAILED,
     FrameHandler,
@@ -21,6 +20,7 @@ from t38fsp.audio.modem.library import (
     State,
 )
 from t38fsp.audio.modem.transmitting import REVERSED, SPANDSP_NAMES
+from t38fsp.audio.modem.v21_frames import V21Frames
 from t38fsp.t30.outputs import Listen
 from t38fsp.t30.vocabulary import (
     CarrierDetected,
@@ -48,6 +48,10 @@ _MOST_KEPT = 2 * 8000
 """Samples from the beginning of a burst that are kept for that; the longest training takes 1.4 s."""
 
 _ZERO_ONE = b"01" + bytes(254)
+_V21_DOWN = bytes([CARRIER_DOWN & 0xFF])
+_STATUSES = bytes(range(2, 256))
+_DOUBTFUL = 2
+"""Blocks: what fills a hole, and the next one, in which modems and the scrambler recover."""
 
 
 def _onset(samples: array[int]) -> int:
@@ -62,7 +66,9 @@ class ReceiveModem:
 
     def __init__(self, library: ModemLibrary) -> None:
         self._library = library
-        self._fsk_rx = library.call.fsk_rx
+        self._v21_bits = c.create_string_buffer(_QUEUE)
+        self._doubtful = 0
+        """Blocks, this one included, that a hole makes unreliable."""
         self.signals: list[LineSignal] = []
         self.v21_up = False
         """V.21 is heard, from its flags on."""
@@ -70,8 +76,7 @@ class ReceiveModem:
         self.failed = False
         """The training of the expected modem failed: it stays deaf for the burst, if there is one. V.21 looks
         like a training at first, too."""
-        # The library keeps bare pointers to these.
-        self._v21_handler = FrameHandler(self._on_v21)
+        # The library keeps a bare pointer to it.
         self._fast_handler = FrameHandler(self._on_fast)
         self._v17: State | None = None
         """The receiver of V.17: short training works on the equalizer that long training has left in it."""
@@ -133,8 +138,10 @@ class ReceiveModem:
         self._fast = state
         self._receive = getattr(library.call, f"{name}_rx")
 
-    def hear(self, samples: array[int], *, loud: bool) -> None:
-        """Take the next samples, 160 at most; not ``loud`` if they are silence."""
+    def hear(self, samples: array[int], *, loud: bool, filled: bool = False) -> None:
+        """Take the next samples, 160 at most; not ``loud`` if they are silence, ``filled`` if they stand for
+        others that were lost."""
+        self._doubtful = _DOUBTFUL if filled else max(self._doubtful - 1, 0)
         if self._fast is not None:
             if not loud:
                 del self._kept[:]
@@ -148,7 +155,7 @@ class ReceiveModem:
                 self._stop_fast()  # not in a call-back of the library
         # While a fast modem is heard V.21 would only find noise in it.
         if not self.fast_up:
-            self._fsk_rx(self._fsk.pointer, *samples.buffer_info())
+            self._hear_v21(samples)
 
     def _hear_fast(self, samples: array[int]) -> None:
         assert self._fast is not None
@@ -182,23 +189,40 @@ class ReceiveModem:
 
     def _begin_v21(self) -> None:
         library = self._library
-        self._v21_hdlc = library.state("hdlc_rx", 0, 0, _V21_FLAGS, self._v21_handler, None)
+        self._v21_frames = V21Frames(_V21_FLAGS)
+        self._v21_queue = library.state("queue", _QUEUE, 0)
         self._fsk = library.state(
-            "fsk_rx", library.v21, 1, library.address("hdlc_rx_put_bit"), self._v21_hdlc.pointer
+            "fsk_rx", library.v21, 1, library.address("queue_write_byte"), self._v21_queue.pointer
         )
         library.set_cutoff("fsk", self._fsk, _CUTOFF_DBM0)
 
-    def _on_v21(self, _user: int, octets: c._Pointer[c.c_uint8], length: int, good: int) -> None:
-        if length >= 0:
-            # Frames before the first flags are noise.
-            if self.v21_up:
-                frame = c.string_at(octets, length).translate(REVERSED)
-                # In 3.0 this is a C bool, of which only the lowest octet of the register is defined.
-                self.signals.append(FrameReceived(Modem.V21, frame, bool(good & 0xFF)))
-        elif length == FRAMING_OK and not self.v21_up:
-            self.v21_up = True
-            self.signals.append(CarrierDetected(Modem.V21))
-        elif length == CARRIER_DOWN and self.v21_up:
+    def _hear_v21(self, samples: array[int]) -> None:
+        call = self._library.call
+        call.fsk_rx(self._fsk.pointer, *samples.buffer_info())
+        read = call.queue_read(self._v21_queue.pointer, self._v21_bits, _QUEUE)
+        if read <= 0:
+            return
+        bits = c.string_at(self._v21_bits, read)
+        # The first bit after a hole has begun in it.
+        missing = len(bits) if self._doubtful == _DOUBTFUL else 1 if self._doubtful else 0
+        self._take_v21(bits[:missing], missing=True)
+        self._take_v21(bits[missing:])
+
+    def _take_v21(self, bits: bytes, *, missing: bool = False) -> None:
+        """Bits are octets of 0 and 1; a status is 256 less its number."""
+        runs = bits.split(_V21_DOWN)
+        for number, run in enumerate(runs):
+            if number:
+                self._v21_down()
+            frames = self._v21_frames.receive(run.translate(None, _STATUSES), missing=missing)
+            if self._v21_frames.up and not self.v21_up:
+                self.v21_up = True
+                self.signals.append(CarrierDetected(Modem.V21))
+            self.signals += [FrameReceived(Modem.V21, frame.octets, frame.good) for frame in frames]
+
+    def _v21_down(self) -> None:
+        self._v21_frames = V21Frames(_V21_FLAGS)
+        if self.v21_up:
             self.v21_up = False
             self.signals.append(CarrierLost(Modem.V21))
 
@@ -258,7 +282,8 @@ class ReceiveModem:
             bits = bits[at + 1 :]
 
     def _take_run(self, bits: bytes) -> None:
-        if not self.fast_up or not bits:
+        # A lost packet is no evidence against the modem: TCF is judged by what came (T.30 5.3.6.1.4).
+        if not self.fast_up or not bits or self._doubtful:
             return
         bits = self._bits + bits
         octets = len(bits) // 8

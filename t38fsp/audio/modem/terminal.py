@@ -286,12 +286,12 @@ class AudioTerminal:
             return
         for piece in pieces:
             if piece.payload:
-                self._hear_samples(piece.payload, piece.law, now)
+                self._hear_samples(piece.payload, piece.law, now, filled=piece.filled)
             else:
                 self._receiver.drop()
                 self._end_unread()
 
-    def _hear_samples(self, payload: bytes, law: Law, now: float) -> None:
+    def _hear_samples(self, payload: bytes, law: Law, now: float, *, filled: bool = False) -> None:
         receiver = self._receiver
         if self._expected is not None and self._burst is None and not receiver.v21_up:
             # Only now: our own burst and V.21 would have been trained on.
@@ -299,7 +299,7 @@ class AudioTerminal:
             self._expected = None
         learning = receiver.v21_up and not receiver.fast_up
         samples = self.levels.samples(payload, law, learning=learning)
-        receiver.hear(samples, loud=self.levels.loud)
+        receiver.hear(samples, loud=self.levels.loud, filled=filled)
         self._watch_unread(len(payload))
         # CNG is for a far end that has not been heard.
         if receiver.v21_up:
