@@ -145,6 +145,8 @@ CASES = [
             "in-audio,audio-echo",
             "in-audio,audio-loss",
             "in-audio,audio-comfort-noise",
+            "in-audio,audio-drift",
+            "in-audio,audio-drift=-200",
         )
     ),
     Case("rings"),
@@ -458,6 +460,17 @@ def test_compressed_audio_fails_and_is_named(tmp_path: Path, role: Role) -> None
     assert result.medium is Medium.AUDIO
     assert not result.completed
     assert "G.711" in result.reason
+
+
+@pytest.mark.spandsp
+def test_g726_lowers_the_rate(tmp_path: Path) -> None:
+    """The far end sends through it; what it answers in V.21 passes at all events."""
+    scene = GatewayScene(tmp_path, "in-audio,audio-transcoding=g726")
+    pages = make_pages(1)
+    result = scene.transfer(Role.CALLING, pages, audio=Audio.FALLBACK)
+    assert result.completed, result.reason
+    assert result.pages[0].bit_rate <= 12000
+    assert count_delivered(scene, tmp_path, pages) == 1
 
 
 def count_delivered(scene: GatewayScene, folder: Path, pages: list[PageSpec]) -> int:

@@ -8,10 +8,12 @@ is other damage, too, one frame in 500 fits by chance.
 from __future__ import annotations
 
 from binascii import crc_hqx
+from collections.abc import Iterator
 from itertools import product
 
 from sip.frozen import dataclass
 
+_FLAG = "01111110"
 _FLAG_ONES = 6
 _FLAG_BITS = 8
 _GOOD = 0x1D0F
@@ -83,10 +85,22 @@ class V21Frames:
 def _read(body: str, missing: list[int]) -> Frame:
     found = _octets(body)
     if (found is None or not _fits(found)) and 0 < len(missing) <= _MOST_MISSING:
-        found = _repaired(body, missing) or found
+        repaired = (_repaired(part, left) for part, left in _parts(body, missing))
+        found = next((octets for octets in repaired if octets is not None), found)
     if found is None:
         return Frame(b"", False)
     return Frame(found[:-2], _fits(found))
+
+
+def _parts(body: str, missing: list[int]) -> Iterator[tuple[str, list[int]]]:
+    """What may be the frame: all of it; what is before or after a flag that the missing bits have hidden."""
+    yield body, missing
+    unknown = frozenset(missing)
+    for at in range(max(missing[0] - _FLAG_BITS + 1, 0), min(missing[-1], len(body) - _FLAG_BITS) + 1):
+        if all(at + place in unknown or body[at + place] == bit for place, bit in enumerate(_FLAG)):
+            after = at + _FLAG_BITS
+            yield body[:at], [place for place in missing if place < at]
+            yield body[after:], [place - after for place in missing if place >= after]
 
 
 def _repaired(body: str, missing: list[int]) -> bytes | None:
