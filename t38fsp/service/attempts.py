@@ -24,7 +24,8 @@ from t38fsp.image.errors import DocumentError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.service import attempt_records as records
-from t38fsp.service.attempt_records import Begun, Rules, SupersededError
+from t38fsp.service.attempt_rows import Begun, SupersededError
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import Caller, CallOrder
 from t38fsp.service.database import Database, DatabaseError
 
@@ -70,8 +71,8 @@ class Attempts:
         self._idle.set()
         self._calls: dict[str, asyncio.Task[FaxResult]] = {}
         """By fax."""
-        self.leaving = False
-        """The host is being drained: calls that are ended now are not the fault of the fax."""
+        self._left: set[str] = set()
+        """Faxes whose calls were ended for a reason of this host."""
 
     @property
     def calls(self) -> frozenset[str]:
@@ -89,6 +90,7 @@ class Attempts:
             await self._run(fax, workflow)
         finally:
             self._running.remove(fax)
+            self._left.discard(fax)
             if not self._running:
                 self._idle.set()
         self._changed()
@@ -105,7 +107,7 @@ class Attempts:
             chance = self._random.random()
             await self._stored(
                 lambda connection: records.conclude(
-                    connection, begun, result, self._rules, chance, self._clock(), left=self.leaving
+                    connection, begun, result, self._rules, chance, self._clock(), left=fax in self._left
                 )
             )
 
@@ -121,11 +123,15 @@ class Attempts:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
 
-    async def leave(self) -> None:
-        """End all calls, so that their faxes continue elsewhere or later; return when that is stored."""
-        self.leaving = True
+    def end_all(self) -> None:
+        """End all calls for a reason of this host: their faxes continue elsewhere or later."""
+        self._left |= self.calls
         for fax in self.calls:
             self.cancel(fax)
+
+    async def leave(self) -> None:
+        """``end_all``, and return when that is stored."""
+        self.end_all()
         await self.idle(_LEAVE_SECONDS)
 
     async def _call(self, begun: Begun) -> FaxResult:
@@ -185,12 +191,12 @@ class _Notes:
     def event(self, event: FaxEvent) -> None:
         begun, now = self._begun, self._attempts._clock()
         match event:
-            case PageStarted(total=total) if total > 0 and total != self._total:
+            case PageStarted(total=total) if total > 0:
                 self._total = total
-                self._queue.put_nowait(lambda connection: records.page_count(connection, begun, total))
             case PageDone(record=record) if record.confirmed:
+                total = self._total
                 self._queue.put_nowait(
-                    lambda connection: records.page_confirmed(connection, begun, record.number, now)
+                    lambda connection: records.page_confirmed(connection, begun, record.number, total, now)
                 )
             case Finished(result=result):
                 self.result = result

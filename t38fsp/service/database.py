@@ -9,25 +9,24 @@ transaction::
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, event, select, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from t38fsp.errors import FaxError
+from t38fsp.service import sqlite
 from t38fsp.service.tables import SCHEMA_VERSION, meta, metadata
 
 T = TypeVar("T")
 
 _THREADS = 4
-_READS = "t38fsp_reads"
-_BUSY_SECONDS = 30.0
-"""SQLite has one writer at a time; another one waits so long at most."""
 
 
 class DatabaseError(FaxError):
@@ -42,20 +41,27 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # With a ping a connection that broke while it was idle, as after a restart of the server, is
         # replaced before it is used.
-        self.engine = sqlalchemy.create_engine(
-            self.url,
-            pool_pre_ping=True,
-            pool_size=_THREADS,
-            connect_args={"timeout": _BUSY_SECONDS} if self.is_sqlite else {"connect_timeout": 10},
-        )
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+            self._turns = threading.RLock()
+            self.engine = sqlite.make_engine(self.url, self._turns, _THREADS)
+        else:
+            self.engine = sqlalchemy.create_engine(
+                self.url, pool_pre_ping=True, pool_size=_THREADS, connect_args={"connect_timeout": 10}
+            )
         self._threads = ThreadPoolExecutor(_THREADS, "database")
+        self._writer: sqlite.Writer | None = None
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction, in a thread. Raises DatabaseError."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+        if not self.is_sqlite:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+        if self._writer is None:
+            self._writer = sqlite.Writer(self.transact)
+        try:
+            done: T = await asyncio.wrap_future(self._writer.submit(work))
+        except SQLAlchemyError as error:
+            raise self._failed(error) from error
+        return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """The same for ``work`` that only reads: on SQLite it does not wait for one that writes."""
@@ -66,16 +72,25 @@ class Database:
         return self._transact(work, {})
 
     def _read(self, work: Callable[[Connection], T]) -> T:
-        return self._transact(work, {_READS: True})
+        return self._transact(work, {sqlite.READS: True})
 
     def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
         try:
             with self.engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
         except SQLAlchemyError as error:
-            raise DatabaseError(
-                f"the database {self.shown} failed: {_plain(error)}; see whether it runs and has room"
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: SQLAlchemyError) -> DatabaseError:
+        return DatabaseError(
+            f"the database {self.shown} failed: {_plain(error)}; see whether it runs and has room"
+        )
+
+    def other_engine(self, connections: int) -> Engine | None:
+        """With SQLite: an engine for the durable engine, whose writers take turns with ours."""
+        if not self.is_sqlite:
+            return None
+        return sqlite.make_other_engine(self.url, self._turns, connections)
 
     @property
     def shown(self) -> str:
@@ -85,10 +100,15 @@ class Database:
     def create(self) -> None:
         """Make the tables that are missing. Raises DatabaseError for a database of a later release."""
         if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            path = Path(self.url.database)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # It has documents and results, which are for us alone; SQLite's other files get the same mode.
+            path.touch(0o600)
         self.transact(_create)
 
     async def close(self) -> None:
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
 
@@ -121,22 +141,6 @@ def _url(url: str) -> URL:
     if backend != "sqlite":
         raise DatabaseError(f"the service does not use {backend}; choose sqlite or postgresql")
     return made
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # sqlite3 begins transactions late by itself, so that two readers that write later are refused; see
-    # _begin_sqlite.
-    connection.isolation_level = None
-    # FULL: with a write-ahead log less may lose the last transactions when the power fails, and with them
-    # pages that were confirmed. Foreign keys are enforced only in connections that ask for it.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that begins as a reader and writes later fails at once if another one wrote.
-    reads = connection.get_execution_options().get(_READS)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _plain(error: SQLAlchemyError) -> str:

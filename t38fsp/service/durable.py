@@ -27,6 +27,7 @@ _POLL_SECONDS = 0.1
 _QUEUE = "route:"
 _NAME = "attempt"
 _BATCH = 500
+_CONNECTIONS = 10
 
 Attempt = Callable[[str, str], Awaitable[None]]
 
@@ -42,6 +43,7 @@ class Durable:
     """
 
     def __init__(self, database: Database, host: str, attempt: Attempt) -> None:
+        self._database = database
         self._url = database.url.render_as_string(hide_password=False)
         self._host = host
         self._attempt = attempt
@@ -68,7 +70,8 @@ class Durable:
             "application_version": _VERSION,
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
-            "sys_db_pool_size": 10,
+            "sys_db_pool_size": _CONNECTIONS,
+            "system_database_engine": self._database.other_engine(_CONNECTIONS),
             "max_executor_threads": 16,
             "use_listen_notify": False,
             "notification_listener_polling_interval_sec": 1.0,
@@ -215,7 +218,7 @@ class Durable:
         await self._attempt(fax, workflow)
 
 
-# Without a limit of DBOS: a fax in whose calls hosts die is held by ``attempt_records``.
+# Without a limit of DBOS: a fax in whose calls hosts die is held by ``interrupted``.
 @DBOS.workflow(name=_NAME, max_recovery_attempts=None)
 async def _run(fax: str, workflow: str) -> None:
     assert _current is not None

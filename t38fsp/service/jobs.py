@@ -58,11 +58,11 @@ class Target:
 
 def insert_job(
     connection: Connection, given: Submission, targets: Sequence[Target], key: str, now: float
-) -> str:
+) -> tuple[str, bool]:
     """Insert a job with a fax for each receiver, whose target is the one at the same place in ``targets``.
 
-    Returns its id: that of the job that came with the same idempotency key before, if there is one. Raises
-    IdempotencyError if that one was another job.
+    Returns its id and true; or, with false, that of the job that came with the same idempotency key before.
+    Raises IdempotencyError if that one was another job.
     """
     if given.idempotency_key:
         same = select(job.c.id, job.c.request_hash).where(
@@ -71,7 +71,7 @@ def insert_job(
         if (found := connection.execute(same).first()) is not None:
             if found.request_hash != given.request_hash:
                 raise IdempotencyError(given.idempotency_key)
-            return str(found.id)
+            return str(found.id), False
     id = new_id("j")
     connection.execute(
         insert(job).values(
@@ -110,7 +110,7 @@ def insert_job(
             for at, (receiver, target) in enumerate(zip(given.receivers, targets, strict=True), 1)
         ],
     )
-    return id
+    return id, True
 
 
 def number_key(number: str) -> str:

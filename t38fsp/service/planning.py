@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sip.logs import get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.errors import SettingError
-from t38fsp.service.attempt_records import Rules
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.numbers import FarEnd, far_end
 from t38fsp.service.policy.permits import EVERYTHING, Permits, refusal

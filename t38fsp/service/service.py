@@ -18,25 +18,27 @@ from socket import gethostname
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import IntegrityError
 
 from sip.frozen import dataclass
 from sip.logs import get_logger
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.prepared import PreparedDocument
-from t38fsp.service import chain, events, jobs, keys, retention, submission
-from t38fsp.service.attempt_records import Rules
+from t38fsp.service import actions, chain, events, jobs, retention, submission
 from t38fsp.service.attempts import Attempts
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import Caller
 from t38fsp.service.database import Database, DatabaseError
-from t38fsp.service.errors import LimitError, StateError
+from t38fsp.service.durable import Durable
+from t38fsp.service.errors import StateError
 from t38fsp.service.hosts import DRAINING, HostInfo, Hosts, list_hosts
 from t38fsp.service.jobs import Target
 from t38fsp.service.preparing import Preparing
 from t38fsp.service.queue_settings import QueueSettings
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import attempt, fax
-from t38fsp.service.values import ApiKey, AttemptState, Fax, FaxState, Job, Receiver
+from t38fsp.service.values import ApiKey, AttemptState, Fax, Job, Receiver
 from t38fsp.settings.address import number_or_sip_uri
 
 T = TypeVar("T")
@@ -49,7 +51,6 @@ _PAUSE = 0.05
 _EXPIRY = 5.0
 _LOST = 30.0
 _RETENTION = 600.0
-_FULL_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,9 @@ class FaxService:
         self._stack = AsyncExitStack()
         self._draining = False
         self._registered: dict[str, bool] = {}
-        self.hosts_of = Hosts(database, host or gethostname(), self._adopt, self._end_calls, clock)
-        # Not at the top: DBOS takes a second to import, and programs that only ask the service do without it.
-        from t38fsp.service.durable import Durable
-
+        self.hosts_of = Hosts(
+            database, host or gethostname(), self._adopt, lambda: self._attempts.end_all(), clock
+        )
         self._durable = Durable(database, self.host, self._attempt)
         self._attempts = Attempts(
             database,
@@ -178,26 +178,23 @@ class FaxService:
         if self._preparing is not None:
             await self._preparing.check(given)
 
-        def insert(connection: Connection) -> Job:
-            waiting = select(func.count()).where(fax.c.state == FaxState.QUEUED.value)
-            if (connection.execute(waiting).scalar() or 0) + len(targets) > self.settings.max_waiting:
-                raise LimitError(
-                    f"{self.settings.max_waiting} faxes are waiting, which is the limit; try again later",
-                    _FULL_RETRY,
-                )
-            id = jobs.insert_job(connection, given, targets, "" if key is None else key.id, now)
-            job = jobs.read(connection, id)
-            # Otherwise it is the job that came with the same idempotency key before.
-            if job.created == now:
-                if key is not None:
-                    keys.check_day(connection, key, len(targets), now)
-                body = {"receivers": len(targets), "documents": [each.name for each in job.documents]}
-                events.append(connection, "job.submitted", id, dict(body), now)
-            return job
-
-        job = await self.database.run(insert)
+        job = await self._insert(given, targets, key, now)
         self._changed()
         return job
+
+    async def _insert(
+        self, given: Submission, targets: Sequence[Target], key: ApiKey | None, now: float
+    ) -> Job:
+        def insert(connection: Connection) -> Job:
+            return actions.submit(connection, given, targets, key, self.settings.max_waiting, now)
+
+        try:
+            return await self.database.run(insert)
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+            # The same idempotency key came to another host at this moment: now its job is there.
+            return await self.database.run(insert)
 
     async def cancel(self, id: str) -> list[Fax]:
         """Cancel a fax, or all of a job that are not over; a call that is up is ended.
@@ -205,24 +202,9 @@ class FaxService:
         Raises NotFoundError, and StateError if all of it is over.
         """
 
-        def mark(connection: Connection) -> tuple[list[Fax], list[str]]:
-            now = self._clock()
-            found = [each for each in jobs.named(connection, id) if not each.state.final]
-            if not found:
-                raise StateError(f"{id} is over, so it cannot be cancelled")
-            workflows = []
-            for each in found:
-                workflow = connection.execute(select(fax.c.workflow).where(fax.c.id == each.id)).scalar()
-                # The host of the call looks for this mark, and ends it (``_keep_house``).
-                if each.state is FaxState.SENDING:
-                    connection.execute(update(fax).where(fax.c.id == each.id).values(cancelling=True))
-                    continue
-                if workflow is not None:
-                    workflows.append(workflow)
-                chain.end(connection, each.id, FaxState.CANCELLED, "it was cancelled", now)
-            return [jobs.read_fax(connection, each.id) for each in found], workflows
-
-        faxes, workflows = await self.database.run(mark)
+        faxes, workflows = await self.database.run(
+            lambda connection: actions.cancel(connection, id, self._clock())
+        )
         if workflows:
             # After our transaction, as DBOS uses connections of its own.
             await self._durable.cancel(workflows)
@@ -235,17 +217,7 @@ class FaxService:
         """Queue a fax that failed or was cancelled again, or all of a job: from the first page that is not
         confirmed. Raises NotFoundError, and StateError if there is none."""
 
-        def again(connection: Connection) -> list[Fax]:
-            found = [
-                each
-                for each in jobs.named(connection, id)
-                if each.state in (FaxState.FAILED, FaxState.CANCELLED)
-            ]
-            if not found:
-                raise StateError(f"{id} has neither failed nor been cancelled, so there is nothing to retry")
-            return [self._queue_again(connection, each, "a person asked for it again") for each in found]
-
-        faxes = await self.database.run(again)
+        faxes = await self.database.run(lambda connection: actions.retry(connection, id, self._clock()))
         self._changed()
         return faxes
 
@@ -255,59 +227,16 @@ class FaxService:
         Raises NotFoundError, and StateError if it is not held.
         """
 
-        def resolve(connection: Connection) -> Fax:
-            held = jobs.read_fax(connection, id)
-            if held.state is not FaxState.HELD:
-                raise StateError(f"{id} is not held; it is {held.state.value}")
-            if send_again or held.possibly_duplicated is None:
-                return self._queue_again(connection, held, "a person had it sent again")
-            jobs.count_as_received(connection, held, self._clock())
-            held = jobs.read_fax(connection, id)
-            if held.pages is not None and held.confirmed >= held.pages:
-                chain.end(connection, id, FaxState.DELIVERED, "a person saw it arrive", self._clock())
-                return jobs.read_fax(connection, id)
-            return self._queue_again(connection, held, "a person saw the page in question arrive")
-
-        found = await self.database.run(resolve)
+        found = await self.database.run(
+            lambda connection: actions.resolve_held(connection, id, send_again, self._clock())
+        )
         self._changed()
         return found
-
-    def _queue_again(self, connection: Connection, which: Fax, reason: str) -> Fax:
-        connection.execute(
-            update(fax)
-            .where(fax.c.id == which.id)
-            .values(
-                state=FaxState.QUEUED.value,
-                next_attempt=None,
-                finished=None,
-                reason=reason,
-                outcome="",
-                avoid="",
-                cancelling=False,
-                history_from=which.attempts + 1,
-            )
-        )
-        body = {"state": FaxState.QUEUED.value, "reason": reason}
-        events.append(connection, "fax.queued", which.id, dict(body), self._clock())
-        return jobs.read_fax(connection, which.id)
 
     async def delete(self, id: str) -> None:
         """Remove a fax that is over, or a job with all its faxes, and results and documents with it; with
         the last fax of a job goes the job. Raises NotFoundError, StateError."""
-
-        def remove(connection: Connection) -> None:
-            found = jobs.named(connection, id)
-            if any(not each.state.final for each in found):
-                raise StateError(f"{id} is not over; cancel it before it is deleted")
-            job = found[0].job
-            if len(found) < len(jobs.faxes_of(connection, job)):
-                jobs.delete_fax(connection, id)
-                events.append(connection, "fax.deleted", id, {}, self._clock())
-                return
-            jobs.delete_job(connection, job)
-            events.append(connection, "job.deleted", job, {}, self._clock())
-
-        await self.database.run(remove)
+        await self.database.run(lambda connection: actions.delete(connection, id, self._clock()))
         self._changed()
 
     async def hosts(self) -> list[HostInfo]:
@@ -391,10 +320,6 @@ class FaxService:
     async def _adopt(self, host: str) -> None:
         await self._durable.adopt(host)
         self._changed()
-
-    def _end_calls(self) -> None:
-        for each in self._attempts.calls:
-            self._attempts.cancel(each)
 
     async def _release_due(self) -> None:
         """Release what is due: after each change, and once a second for what becomes due by the clock."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.service import jobs
-from t38fsp.service.attempt_records import Rules
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.database import Database
 from t38fsp.service.policy.retry import RetryPolicy, RetryRule
 from t38fsp.service.queue_settings import QueueSettings

@@ -22,8 +22,8 @@ from t38fsp.events import Connected, Dialing, Finished, PageDone, PageStarted
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.service import durable, jobs  # noqa: F401  # imported before the fork
-from t38fsp.service.attempt_records import Rules
 from t38fsp.service.attempts import Attempts
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import CallOrder, OnConnected, OnEvent
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.jobs import Target
@@ -168,7 +168,9 @@ def submit(plan: Plan) -> str:
     numbers = [f"+1555010{at % plan.numbers:02}" for at in range(plan.faxes)]
     given = Submission((("letter.pdf", b"content"),), tuple(map(Receiver, numbers)))
     targets = [Target(number, ("trunk",), None) for number in numbers]
-    job = database.transact(lambda connection: jobs.insert_job(connection, given, targets, "", time.time()))
+    job, _ = database.transact(
+        lambda connection: jobs.insert_job(connection, given, targets, "", time.time())
+    )
     database.engine.dispose()
     return job
 

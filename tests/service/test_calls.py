@@ -16,7 +16,7 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.service import jobs
-from t38fsp.service.attempt_records import Rules
+from t38fsp.service.call_rules import Rules
 from t38fsp.service.calls import ProviderCaller
 from t38fsp.service.database import Database
 from t38fsp.service.preparing import Preparing
