@@ -30,6 +30,18 @@ def texts_of_fields(kind: type) -> dict[str, str]:
     return texts
 
 
+def texts_of_members(kind: type) -> dict[str, str]:
+    """The text below each member of an enumeration, on one line."""
+    (body,) = ast.parse(dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    return {
+        member.targets[0].id: " ".join(markdown(str(below.value.value)).split())
+        for member, below in zip(body.body, body.body[1:], strict=False)
+        if isinstance(member, ast.Assign) and isinstance(member.targets[0], ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+    }
+
+
 def _has_source(kind: type) -> bool:
     try:
         return inspect.getsource(kind).lstrip().startswith(("@", "class"))

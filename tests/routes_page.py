@@ -1,4 +1,5 @@
-"""The tables of docs/routes.md, made of the settings themselves: ``python -m tests.routes_page`` writes them.
+"""The tables of docs/routes.md and docs/service-settings.md, made of the settings themselves: ``python -m
+tests.routes_page`` writes them.
 
 A row has the name of a key, its default and bounds as they stand beside its field, and the text below it.
 """
@@ -18,13 +19,38 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.page_settings import PageSettings
+from t38fsp.service.delivery_settings import MailServer, ReceivingSettings, RetrySettings
+from t38fsp.service.policy.memory import MemorySettings
+from t38fsp.service.policy.permits import Permits
+from t38fsp.service.policy.retry import RetryKind, RetryPolicy, RetryRule
+from t38fsp.service.policy.routing import FailOver, RoutingRule
+from t38fsp.service.policy.rules import Rule
+from t38fsp.service.queue_settings import QueueSettings
+from t38fsp.service.settings import PlaceSettings
+from t38fsp.service.settings_file import (
+    DeliveriesTable,
+    FailOverTable,
+    FetchTable,
+    MailTable,
+    PermitsTable,
+    ReceivingTable,
+    RetryRuleTable,
+    RetryTable,
+    RoutingTable,
+    RuleTable,
+    ServiceTable,
+    TargetTable,
+    WebTable,
+)
+from t38fsp.service.targets import Target
+from t38fsp.service.web_settings import FetchSettings, WebSettings
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.local import Endpoint, IncomingTable, ReceivedTable, Tls
 from t38fsp.settings.route import T38, Route
-from tests.docstrings import texts_of_fields
+from tests.docstrings import texts_of_fields, texts_of_members
 
-PAGE = Path(__file__).parent.parent / "docs" / "routes.md"
-TABLES: dict[str, type[BaseModel]] = {
+_DOCS = Path(__file__).parent.parent / "docs"
+_ROUTES: dict[str, type[BaseModel]] = {
     "above all tables": Endpoint,
     "[tls]": Tls,
     "[incoming]": IncomingTable,
@@ -33,6 +59,22 @@ TABLES: dict[str, type[BaseModel]] = {
     "[routes.NAME.dial]": DialPlan,
     "[routes.NAME.t38]": T38,
 }
+_SERVICE: dict[str, type[BaseModel]] = {
+    "[service]": ServiceTable,
+    "[service.retry]": RetryTable,
+    "[service.retry.KIND]": RetryRuleTable,
+    "[service.failover]": FailOverTable,
+    "[[service.routing]]": RoutingTable,
+    "[service.routes.NAME]": PermitsTable,
+    "[service.web]": WebTable,
+    "[service.fetch]": FetchTable,
+    "[service.receiving]": ReceivingTable,
+    "[[service.rules]]": RuleTable,
+    "[service.targets.NAME]": TargetTable,
+    "[service.mail]": MailTable,
+    "[service.deliveries]": DeliveriesTable,
+}
+TABLES = {_DOCS / "routes.md": _ROUTES, _DOCS / "service-settings.md": _SERVICE}
 _GENERATED = (
     EngineSettings,
     Callers,
@@ -45,6 +87,10 @@ _GENERATED = (
     InboxSettings,
     PageSettings,
 )
+_OF_SERVICE = (
+    *(PlaceSettings, QueueSettings, MemorySettings, RetryPolicy, RetryRule, FailOver, RoutingRule, Permits),
+    *(WebSettings, FetchSettings, ReceivingSettings, Rule, Target, MailServer, RetrySettings),
+)
 """Dataclasses whose settings are keys."""
 _AFTER = {
     "registration": (RegistrationSettings,),
@@ -54,19 +100,26 @@ _AFTER = {
     "header": (PageSettings,),
 }
 """The keys that some of them follow; the rest are at the end of their table."""
-_ELSEWHERE = {"tls", "incoming", "received"}
+_ELSEWHERE: dict[type[BaseModel], set[str]] = {
+    Endpoint: {"tls", "incoming", "received"},
+    RetryTable: {kind.value for kind in RetryKind},
+    ServiceTable: {
+        *("retry", "failover", "routing", "routes", "web", "fetch", "receiving", "rules", "targets"),
+        *("mail", "deliveries"),
+    },
+}
 """Tables that have a section of their own and no row."""
 _SOURCES = {"file": "File with {}, relative to this one", "variable": "Environment variable with {}"}
 _SECRETS = {"password": "the password", "key_password": "the password of the key, if it has one"}
+_LISTS_OF_SECRETS = ("secrets", "webhook_secrets")
 
 
-def table(name: str) -> str:
+def table(model: type[BaseModel]) -> str:
     """The rows of a table, with its head."""
-    model = TABLES[name]
     texts = texts_of_fields(model)
     generated = {
         bounds.key or field: (kind, field, bounds)
-        for kind in _GENERATED
+        for kind in _kinds_of(model)
         for field, (_, bounds) in settings_of(kind).items()
     }
     rows = ["| key | default | values | meaning |", "|---|---|---|---|"]
@@ -76,6 +129,10 @@ def table(name: str) -> str:
                 f"| `{key}_{source}` | none | a text | {text.format(_SECRETS[key])} |"
                 for source, text in _SOURCES.items()
             ]
+        if key in _LISTS_OF_SECRETS:
+            rows.append(
+                f"| `{key}_file` | none | a text | File with them, one a line, relative to this one |"
+            )
         if key in texts:
             meaning, bounds = texts[key], None
         else:
@@ -85,15 +142,40 @@ def table(name: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-def page(text: str) -> str:
+def page(file: Path) -> str:
     """The page with its tables as they should be."""
-    for name in TABLES:
+    text = file.read_text(encoding="utf-8")
+    tables = {name: table(model) for name, model in TABLES[file].items()}
+    if TABLES[file] is _SERVICE:
+        tables["kinds of retries"] = _retries()
+    for name, rows in tables.items():
         marker = f"<!-- {name}: written by python -m tests.routes_page -->\n"
         before, found, after = text.partition(marker)
-        assert found, f"docs/routes.md has no line {marker}"
+        assert found, f"{file.name} has no line {marker}"
         _, _, after = after.partition("\n\n")
-        text = f"{before}{marker}{table(name)}\n{after}"
+        text = f"{before}{marker}{rows}\n{after}"
     return text
+
+
+def _kinds_of(model: type[BaseModel]) -> tuple[type, ...]:
+    """Several dataclasses of the service have settings of one name, so only those of a table are meant."""
+    if model not in _SERVICE.values():
+        return _GENERATED
+    keys = set(model.model_fields)
+    return tuple(
+        kind for kind in _OF_SERVICE if {b.key or f for f, (_, b) in settings_of(kind).items()} <= keys
+    )
+
+
+def _retries() -> str:
+    """The defaults of each kind of failure."""
+    rows = ["| kind | attempts | first_delay | growth | longest_delay | |", "|---|---|---|---|---|---|"]
+    meanings = texts_of_members(RetryKind)
+    for kind in RetryKind:
+        rule = RetryPolicy().rule(kind)
+        numbers = (rule.attempts, rule.first_delay, rule.growth, rule.longest_delay)
+        rows.append(f"| `{kind.value}` | {' | '.join(f'{n:g}' for n in numbers)} | {meanings[kind.name]} |")
+    return "\n".join(rows) + "\n"
 
 
 def _ordered(model: type[BaseModel], generated: dict[str, Any]) -> list[str]:
@@ -101,7 +183,7 @@ def _ordered(model: type[BaseModel], generated: dict[str, Any]) -> list[str]:
     later = [key for key in model.model_fields if key not in own]
     order: list[str] = []
     for key in own:
-        if key not in model.model_fields or key in _ELSEWHERE:
+        if key not in model.model_fields or key in _ELSEWHERE.get(model, ()):
             continue
         order.append(key)
         if model is Route:
@@ -125,6 +207,8 @@ def _default(value: object) -> str:
             return f'`"{value.value}"`'
         case int() | float():
             return f"`{value}`"
+        case str() if value:
+            return f'`"{value}"`'
         case BaseModel():
             return ""
     return "none"
@@ -162,4 +246,5 @@ def _kinds(hint: Any) -> list[type]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in TABLES:
+        file.write_text(page(file), encoding="utf-8")

@@ -22,7 +22,8 @@ TEXT = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 FILES = dict(
     re.findall(r"^## ([^\n]*)\n(?:(?!^## ).)*?^```toml\n(.*?)^```", TEXT, re.S | re.M),
 )
-SERVICE = ROOT / "examples" / "systemd" / "t38fsp-receive.service"
+UNITS = ROOT / "examples" / "systemd"
+SERVICE = UNITS / "t38fsp-receive.service"
 
 
 @pytest.mark.parametrize("recipe", FILES)
@@ -128,9 +129,10 @@ def systemd_analyze(*arguments: str | Path) -> str:
     return ran.stdout + ran.stderr
 
 
-def test_the_service_is_what_systemd_takes(tmp_path: Path) -> None:
-    unit = tmp_path / SERVICE.name
-    text = SERVICE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["t38fsp-receive.service", "t38fsp-serve.service"])
+def test_a_service_is_what_systemd_takes(tmp_path: Path, name: str) -> None:
+    unit = tmp_path / name
+    text = (UNITS / name).read_text(encoding="utf-8")
     unit.write_text(re.sub(r"^(ExecStart=)\S+", r"\g<1>/bin/true", text, flags=re.M))
     assert systemd_analyze("verify", "--man=no", unit) == ""
     told = systemd_analyze("security", "--offline=true", "--no-pager", unit)
@@ -139,7 +141,7 @@ def test_the_service_is_what_systemd_takes(tmp_path: Path) -> None:
     assert float(found[1]) <= 4
 
 
-async def test_the_exit_statuses_that_the_service_names(tmp_path: Path) -> None:
+async def test_the_exit_statuses_that_a_service_names(tmp_path: Path) -> None:
     text = SERVICE.read_text(encoding="utf-8")
     assert f"SuccessExitStatus={int(Exit.CANCELLED)}\n" in text
     assert f"RestartPreventExitStatus={int(Exit.USAGE)}\n" in text

@@ -60,6 +60,7 @@ class MailServer:
     user: str = setting("", check=text, table="service.mail")
     """Account at the server; empty for none."""
     password: str | None = setting(None, check=str, secret=True, table="service.mail")
+    """The password itself."""
     sender: str = setting("", check=check_address, table="service.mail")
     """Address that the mail comes from."""
     most_octets: int = setting(
@@ -106,6 +107,7 @@ class ReceivingSettings:
     """How long received faxes are kept, once they were delivered. One that could not be delivered is kept as
     long as ``keep_failed_days``."""
     keep_failed_days: float = setting(365.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    """How long those are kept that could not be delivered."""
     keep_records_days: float = setting(730.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
     """How long it is kept on record that a fax was received, when its pages are removed."""
 
@@ -125,6 +127,7 @@ class RetrySettings:
     first_delay: float = setting(10.0, above=0.0, most=86400.0, unit="seconds", table="service.deliveries")
     """Time from the first attempt to the second; each further one is ``growth`` times as long."""
     growth: float = setting(2.5, least=1.0, most=10.0, table="service.deliveries")
+    """Factor by which the time grows from one attempt to the next."""
     longest_delay: float = setting(
         21600.0, above=0.0, most=604800.0, unit="seconds", table="service.deliveries"
     )

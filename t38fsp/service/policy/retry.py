@@ -23,6 +23,7 @@ class RetryKind(Enum):
     """Kinds of failure that differ in when another call can help."""
 
     BUSY = "busy"
+    """The line of the far end is in use."""
     NO_ANSWER = "no_answer"
     """Nothing answered, or a person or a voice mailbox did."""
     LINE = "line"
@@ -32,6 +33,7 @@ class RetryKind(Enum):
     NO_T38 = "no_t38"
     """The call was answered, but not carried as a fax."""
     OTHER = "other"
+    """Everything else, such as a call that was cut off before a page was confirmed."""
 
 
 _KINDS = {
