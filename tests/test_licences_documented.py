@@ -13,24 +13,24 @@ TEXT = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
 _REQUIREMENT = re.compile(r"[\w.-]+")
 
 
-def required(name: str, found: set[str]) -> set[str]:
-    """``found`` with all packages that ``name`` is installed with on this platform, without extras."""
+def required(name: str, found: set[str], extra: str = "") -> set[str]:
+    """``found`` with all packages that ``name``, with one ``extra`` or none, is installed with here."""
     for text in distribution(name).requires or ():
         match = _REQUIREMENT.match(text)
         assert match is not None
-        package = match[0].lower()
-        if "extra ==" in text or package in found:
+        package, of_extra = match[0].lower(), re.search(r"extra == ['\"](\w+)", text)
+        if package in found or (of_extra is not None and of_extra[1] != extra):
             continue
         try:
             distribution(package)
         except PackageNotFoundError:
             continue  # of another platform or Python
         found.add(package)
-        required(package, found)
+        required(package, found, "binary" if package == "psycopg" else "")
     return found
 
 
-RUN_TIME = sorted(required("t38fsp", {"t38fsp"}) - {"t38fsp"})
+RUN_TIME = sorted(required("t38fsp", {"t38fsp"}, "service") - {"t38fsp"})
 
 
 def normal(name: str) -> str:
@@ -56,7 +56,8 @@ def test_a_package_that_is_installed_with_ours(name: str) -> None:
 
 
 def test_run_time_packages_were_found() -> None:
-    assert {"pillow", "dnspython", "typer", "pydantic", "rich"} <= {normal(name) for name in RUN_TIME}
+    found = {normal(name) for name in RUN_TIME}
+    assert {"pillow", "dnspython", "typer", "pydantic", "rich", "psycopg-binary", "starlette"} <= found
 
 
 def test_the_extras_and_the_peers() -> None:
