@@ -172,7 +172,7 @@ def test_an_answer_that_cannot_be_read_ends_the_call(body: bytes) -> None:
     ("changes", "complaint"),
     [
         ({"target": "bob"}, "is not a SIP URI"),
-        ({"target": "sips:bob@b.example"}, "asks for TLS"),
+        ({"target": "sips:bob@b.example"}, "TLS"),
         ({"target": "sip:bob@b.example?Subject=x"}, "headers after a '\\?'; leave them out"),
         ({"target": "sip:bob@b.example;method=BYE"}, "names a method"),
         ({"caller": "<sip:alice@a.example?Subject=x>"}, "headers after a '\\?'"),

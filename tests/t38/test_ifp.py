@@ -114,7 +114,7 @@ def test_what_belongs_to_no_modem_of_ours_says_so() -> None:
 @pytest.mark.parametrize(
     ("octets", "syntax", "why"),
     [
-        ("", Syntax.Y1998, "no octets"),
+        ("", Syntax.Y1998, "empty"),
         ("0000", Syntax.Y1998, "too many"),
         ("D2 01 20", Syntax.Y1998, "unknown t30-data"),
         ("E3 C0 01 20", Syntax.Y2002, "unknown t30-data"),
