@@ -26,7 +26,7 @@ from t38fsp.service.values import FaxState, Job, Receiver
 from t38fsp.settings.file import Configuration
 from tests.service.conftest import QUICK
 
-pytestmark = pytest.mark.usefixtures("page_threads")
+pytestmark = pytest.mark.usefixtures("page_threads", "empty_directory")
 
 HOST = "127.0.0.1"
 UNPACED = CallSettings(internet_aware=True)

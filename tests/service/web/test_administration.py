@@ -124,16 +124,16 @@ async def test_without_a_database_it_is_not_ready_and_says_so(api: Api) -> None:
     def broken() -> None:
         raise OperationalError("SELECT secret", {}, Exception("no such place"))
 
-    begin = engine.begin
+    connect = engine.connect
     try:
-        engine.begin = broken
+        engine.connect = broken
         for each, path in product((api.local, client), ("/readyz", "/v1/faxes")):
             answer = await each.get(path)
             faults(answer, 503)
             assert "retry-after" in answer.headers
             assert "secret" not in answer.text
     finally:
-        engine.begin = begin
+        engine.connect = connect
 
 
 async def test_routes_that_a_key_may_use_and_hosts(api: Api) -> None:
