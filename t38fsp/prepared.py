@@ -176,7 +176,9 @@ class PreparedDocument:
         coded = await self._coded(number)
         octets, mode = len(coded.octets), self._modes[number - 1]
         document, at = self._fax.place(number - 1)
-        rows = await asyncio.to_thread(count_rows, coded.octets, mode.width, mode.resolution)
+        rows: int | None = coded.rows
+        if not rows:
+            rows = await asyncio.to_thread(count_rows, coded.octets, mode.width, mode.resolution)
         warnings = [text for _, text in page_warnings(self._fax, number - 1, mode, coded)]
         warnings += _without_ecm(number, octets, mode)
         return PreparedPage(

@@ -11,10 +11,11 @@ import hashlib
 import os
 import struct
 from contextlib import suppress
+from zlib import crc32
 
-from t38fsp.image.coder import encode_pixels
+from sip.frozen import dataclass
 from t38fsp.image.exact import decode_strip
-from t38fsp.t30.vocabulary import Coding, Resolution
+from t38fsp.t30.vocabulary import Coding
 
 MAX_STORE_OCTETS = 512 * 1024 * 1024
 """Octets of a store; a page of text has 40,000. Pages beyond that are drawn again each time."""
@@ -22,19 +23,32 @@ MAX_STORE_OCTETS = 512 * 1024 * 1024
 _COUNT, _UNIT = "octets", 4096
 """The file whose size is that of all pages, in units of so many octets."""
 
-_HEAD = struct.Struct(">IH")
-"""Rows of the page, and octets of the text that is between this and the coded page."""
+_CRC_OCTETS = 4
+_HEAD = struct.Struct(">IIH")
+"""CRC of what follows it, rows of the page, and octets of the text before the coded page."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """A drawn page, ``coded`` in MMR with EOFB, and a short text that belongs to it."""
+
+    coded: bytes
+    rows: int
+    text: str = ""
+
+    def pixels(self, width: int) -> bytes | None:
+        """Packed, 1 for black; None where libtiff cannot decode it."""
+        return decode_strip(self.coded, Coding.MMR, width, self.rows)
 
 
 class KeptPages:
-    """The pages in ``directory``, coded in MMR. A ``key`` is all that a page depends on."""
+    """The pages in ``directory``. A ``key`` is all that a page depends on."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
-    def find(self, key: object, width: int) -> tuple[bytes, str] | None:
-        """The packed pixels of a page, 1 for black, and what was kept with them; None if it is not there, or
-        damaged."""
+    def find(self, key: object) -> KeptPage | None:
+        """A page; None if it is not there, or not whole."""
         try:
             with open(self._path(key), "rb") as file:
                 data = file.read()
@@ -42,16 +56,17 @@ class KeptPages:
             return None
         if len(data) <= _HEAD.size:
             return None
-        rows, length = _HEAD.unpack_from(data)
+        checked, rows, length = _HEAD.unpack_from(data)
+        if crc32(memoryview(data)[_CRC_OCTETS:]) != checked:
+            return None
         begin = _HEAD.size + length
-        pixels = decode_strip(data[begin:], Coding.MMR, width, rows)
-        return None if pixels is None else (pixels, data[_HEAD.size : begin].decode("utf-8", "replace"))
+        return KeptPage(data[begin:], rows, data[_HEAD.size : begin].decode("utf-8", "replace"))
 
-    def keep(self, key: object, pixels: bytes, width: int, text: str = "") -> None:
-        """Store a page, and a short text with it, if there is room."""
-        coded = encode_pixels(pixels, width, Coding.MMR, Resolution.R8_FINE)
-        about = text.encode()
-        data = _HEAD.pack(len(pixels) // (width // 8), len(about)) + about + coded
+    def keep(self, key: object, page: KeptPage) -> None:
+        """Store a page if there is room."""
+        text = page.text.encode()
+        rest = _HEAD.pack(0, page.rows, len(text))[_CRC_OCTETS:] + text + page.coded
+        data = crc32(rest).to_bytes(_CRC_OCTETS) + rest
         path = self._path(key)
         # By process: two workers may draw the same page at the same time.
         partial = f"{path}.{os.getpid()}"

@@ -313,7 +313,7 @@ class ImagePool:
         limited = document.settings.over_page_seconds is OverTime.REFUSE
         if limited and (why := over_time(len(encoded.page), mode, document.settings)):
             raise DocumentError(f"page {index + 1} {why}; simplify it, or choose a quicker quality")
-        coded = CodedPage(encoded.page, encoded.simplified)
+        coded = CodedPage(encoded.page, encoded.simplified, encoded.rows)
         self._keep(key, coded)
         return coded
 

@@ -20,17 +20,17 @@ from t38fsp.choices import OverTime
 from t38fsp.cover import CoverPage
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
-from t38fsp.image.coder import encode_burst
+from t38fsp.image.coder import encode_burst, encode_pixels
 from t38fsp.image.convert import resized
 from t38fsp.image.errors import DocumentError, ImageError, changed
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
 from t38fsp.image.over_time import seconds_over
-from t38fsp.image.page_store import KeptPages
+from t38fsp.image.page_store import KeptPage, KeptPages
 from t38fsp.image.values import CodedPage, HeaderLine, Identity, identity_of
 from t38fsp.image.wire import Inspected, PageFields
 from t38fsp.page_settings import PageSettings
-from t38fsp.t30.vocabulary import PageMode, Resolution
+from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
 _logger = get_logger(__name__)
 
@@ -118,36 +118,43 @@ def encode_drawn(
     """
     # A cover page is another one in each call.
     pages = KeptPages(store) if store and page.cover is None else None
+    if header is None and mode.coding is Coding.MMR:
+        kept = _kept(path, page, mode, mode.max_rows, pages)
+        return CodedPage(kept.coded, kept.text, kept.rows)
     simplified = ""
 
     def render(max_rows: int | None) -> bytes:
         nonlocal simplified
-        # Only a page that is simplified until it fits depends on rate and coding; others are shared.
-        limited = mode if page.settings.over_page_seconds is OverTime.SIMPLIFY else None
-        key = (
-            path,
-            page.identity,
-            page.number,
-            page.settings,
-            mode.width,
-            mode.resolution,
-            max_rows,
-            limited,
-        )
-        kept = None if pages is None else pages.find(key, mode.width)
-        if kept is not None:
-            pixels, simplified = kept
+        if pages is None:
+            pixels, simplified = _pixels(path, page, mode, max_rows)
             return pixels
-        pixels, simplified = _pixels(path, page, mode, max_rows)
-        if pages is not None:
-            pages.keep(key, pixels, mode.width, simplified)
-        return pixels
+        kept = _kept(path, page, mode, max_rows, pages)
+        simplified = kept.text
+        return kept.pixels(mode.width) or _pixels(path, page, mode, max_rows)[0]
 
     if header is None:
         pixels = render(mode.max_rows)
     else:
         pixels = with_header(header, mode.width, mode.resolution, mode.max_rows, render)
-    return CodedPage(encode_burst(pixels, mode), simplified)
+    return CodedPage(encode_burst(pixels, mode), simplified, len(pixels) // (mode.width // 8))
+
+
+def _kept(
+    path: str, page: DrawnPage, mode: PageMode, max_rows: int | None, pages: KeptPages | None
+) -> KeptPage:
+    """The drawn page in MMR, as a call without a header line sends it: what was simplified is its text."""
+    # Only a page that is simplified until it fits depends on rate and coding; others are shared.
+    limited = mode if page.settings.over_page_seconds is OverTime.SIMPLIFY else None
+    where, drawn = (path, page.identity, page.number), (mode.width, mode.resolution, max_rows)
+    key = (where, page.settings, drawn, limited)
+    if pages is not None and (found := pages.find(key)) is not None:
+        return found
+    pixels, simplified = _pixels(path, page, mode, max_rows)
+    coded = encode_pixels(pixels, mode.width, Coding.MMR, mode.resolution)
+    made = KeptPage(coded, len(pixels) // (mode.width // 8), simplified)
+    if pages is not None:
+        pages.keep(key, made)
+    return made
 
 
 def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> tuple[bytes, str]:

@@ -23,6 +23,8 @@ class CodedPage:
     octets: bytes
     simplified: str = ""
     """What was done to its pictures so that it takes less time, as a phrase; empty if nothing was."""
+    rows: int = 0
+    """0 if they were not counted."""
 
 
 GROWING_SUFFIX = ".part"

@@ -208,6 +208,7 @@ class Encoded:
     facts: int = 0
     """Bits of ``Facts``: what is known of the page now."""
     simplified: str = ""
+    rows: int = 0
     """As in CodedPage."""
 
 

@@ -133,7 +133,7 @@ def _drawn(request: InspectCover | Convert | Draw) -> Reply:
         case Draw(path, identity, number, resolution, mode, header, settings, password, store, cover):
             drawn = DrawnPage(identity, number, resolution, settings, password, cover)
             page = encode_drawn(path, drawn, mode, header, store)
-            return Encoded(page.octets, simplified=page.simplified)
+            return Encoded(page.octets, simplified=page.simplified, rows=page.rows)
 
 
 def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:

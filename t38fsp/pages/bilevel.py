@@ -18,6 +18,7 @@ from t38fsp.pages.regions import Part, find_regions
 from t38fsp.pages.scans import borders, noisy, skew, smoothed, turned, without_specks
 from t38fsp.pages.screens import diffused, dots, level, runs
 from t38fsp.pages.tiles import Mask, Tones
+from t38fsp.pages.white import ink_on_white, on_white_paper
 
 _Screen = Callable[[Tones, float, float], Mask]
 
@@ -99,9 +100,15 @@ class _Page:
             tones = smoothed(tones)
         if angle:
             tones = turned(tones, angle, x_dpi, y_dpi)
+        self._borders: Mask | None = None
+        self.has_pictures = False
+        if on_white_paper(tones, x_dpi, y_dpi):
+            self._black = ink_on_white(tones, x_dpi, y_dpi)
+            if scanned or angle:
+                self._black = without_specks(self._black)
+            return
         self._regions = regions = find_regions(tones, x_dpi, y_dpi)
         self._black = tones < regions.level
-        self._borders: Mask | None = None
         if scanned or angle:
             self._black = without_specks(self._black)
             self._borders = borders(regions)

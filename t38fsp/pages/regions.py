@@ -19,19 +19,24 @@ from numpy.typing import NDArray
 from t38fsp.pages.components import Labels, components
 from t38fsp.pages.envelope import closing, darkest, lightest, opening
 from t38fsp.pages.gradients import Gradients, find_gradients
-from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones, neighbours, reduced, reduction
+from t38fsp.pages.tiles import (
+    CONTRAST,
+    EDGE_MM,
+    MOSTLY_THIN,
+    STROKE_MM,
+    THIN_MM,
+    Grid,
+    Mask,
+    PerTile,
+    Tones,
+    about,
+    neighbours,
+    odd_pixels,
+    reduced,
+    reduction,
+    third,
+)
 
-_STROKE_MM = 3.1
-"""Anything thicker is not a stroke but an area."""
-_EDGE_MM = 0.5
-"""The edge of a stroke is sharper than half of that."""
-_POOL, _WHITE = 4, 250
-"""Pixels of which the lightest stands for all, to see whether it is at least ``_WHITE`` everywhere."""
-_THIN_MM = 0.37
-_MOSTLY_THIN = 0.8
-"""Share of strokes that are thinner than that, from which on type is small: up to 9 points."""
-_CONTRAST = 36
-"""Between a mark and its ground, at least."""
 _JOINED = 6
 """Tones by which neighbouring tiles of one ground may differ."""
 _ROUGH = 0.65
@@ -102,48 +107,14 @@ def find_regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     return Regions(grid, enlarged(coarse.level), enlarged(coarse.marks), coarse.parts, coarse.tones)
 
 
-def _on_white_paper(tones: Tones, x_dpi: float, y_dpi: float) -> bool:
-    """Whether there is nothing on the page but what is thin, on white: most pages are such."""
-    rows, columns = (size // _POOL * _POOL for size in tones.shape)
-    if not rows or not columns:
-        return False
-    pooled = tones[:rows, :columns]
-    pooled = np.maximum.reduce([pooled[step::_POOL] for step in range(_POOL)])
-    pooled = np.maximum.reduce([pooled[:, step::_POOL] for step in range(_POOL)])
-    across, down = (_odd(_STROKE_MM / 25.4 * dpi / _POOL) for dpi in (x_dpi, y_dpi))
-    return bool(closing(pooled, across, down).min() >= _WHITE)
-
-
-def _on_white(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
-    """As :func:`_regions`, of a page on white paper, in a third of the time."""
-    grid = Grid.of(tones, x_dpi, y_dpi)
-    across, down = (_odd(_EDGE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
-    span = ~darkest(tones, across, down)
-    marks = span >= _CONTRAST
-    middle = np.subtract(255, span >> 1, dtype=np.uint8)
-    ink = marks & (tones < middle)
-    small = _in_small_type(grid, tones, middle, ink, grid.count(ink), x_dpi, y_dpi)
-    level = np.where(grid.spread(small), 255 - _third(span), middle)
-    white = np.full(grid.shape, Part.WHITE, np.uint8)
-    return Regions(grid, np.where(marks, level, 0), marks, white, np.full(grid.shape, 255, np.uint8))
-
-
-def _third(span: Tones) -> Tones:
-    # 11/32 of it. In octets, which numpy would otherwise widen to two or eight of them a pixel.
-    third: Tones = (span >> 2) + (span >> 4) + (span >> 5)
-    return third
-
-
 def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
-    if _on_white_paper(tones, x_dpi, y_dpi):
-        return _on_white(tones, x_dpi, y_dpi)
     grid = Grid.of(tones, x_dpi, y_dpi)
-    across, down = (_odd(_STROKE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
+    across, down = (odd_pixels(STROKE_MM, dpi) for dpi in (x_dpi, y_dpi))
     light, dark = closing(tones, across, down), opening(tones, across, down)
     span = light - dark
-    marks = span >= _CONTRAST
+    marks = span >= CONTRAST
     # At the edge of a stroke the envelope is as grey as the pixel itself: take the ink beside it.
-    across, down = (_odd(_EDGE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
+    across, down = (odd_pixels(EDGE_MM, dpi) for dpi in (x_dpi, y_dpi))
     low, high = (
         np.minimum(dark, darkest(tones, across, down)),
         np.maximum(light, lightest(tones, across, down)),
@@ -162,10 +133,10 @@ def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     gradients = find_gradients(tones, grid, grid.centres(light), grid.centres(dark))
     parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft, gradients)
     # A thin stroke is paler than a thick one. In small type, what is a third from its ground is ink.
-    third = _third(span)
+    part = third(span)
     small = _in_small_type(grid, tones, middle, ink, inked, x_dpi, y_dpi)
-    level = np.where(grid.spread(small), high - third, middle)
-    level = np.where(grid.spread(parts.on_light.astype(np.uint8)), level, low + third)
+    level = np.where(grid.spread(small), high - part, middle)
+    level = np.where(grid.spread(parts.on_light.astype(np.uint8)), level, low + part)
     level = np.where(marks, level, grid.spread(parts.levels()))
     if gradients is not None:
         clear = grid.spread((gradients.on_light | gradients.on_dark).astype(np.uint8))
@@ -177,22 +148,9 @@ def _in_small_type(
     grid: Grid, tones: Tones, middle: Tones, ink: Mask, inked: PerTile, x_dpi: float, y_dpi: float
 ) -> NDArray[np.uint8]:
     """The tiles about which most strokes are thin."""
-    across, down = (_odd(_THIN_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
+    across, down = (odd_pixels(THIN_MM, dpi) for dpi in (x_dpi, y_dpi))
     thin = grid.count(ink & (closing(tones, across, down) >= middle))
-    return (_about(thin) >= _MOSTLY_THIN * _about(inked)).astype(np.uint8)
-
-
-def _about(counts: PerTile) -> PerTile:
-    """The sum over each tile and those up to two further."""
-    for _ in range(2):
-        # Five rows, then, as the result is transposed, five columns.
-        sums = np.cumsum(np.pad(counts, ((3, 2), (0, 0))), axis=0)
-        counts = (sums[5:] - sums[:-5]).T
-    return counts
-
-
-def _odd(pixels: float) -> int:
-    return 2 * round(pixels / 2) + 1
+    return (about(thin) >= MOSTLY_THIN * about(inked)).astype(np.uint8)
 
 
 def _soft(tones: Tones, middle: Tones, span: Tones) -> Mask:

@@ -59,10 +59,10 @@ def skew(tones: Tones, x_dpi: float, y_dpi: float) -> float:
     if rows < y_dpi or columns < x_dpi:
         return 0.0
     # Downward steps only: those of a line of pixels above and below would fall together.
-    edges = (tones[:-1] > tones[1:]) & (tones[:-1] - tones[1:] >= _EDGE)
+    edges = np.maximum(tones[:-1], tones[1:]) - tones[1:] >= _EDGE
     octets = np.bitwise_count(np.packbits(edges, axis=1))
     bounds = np.arange(_STRIPS) * octets.shape[1] // _STRIPS
-    strips = np.add.reduceat(octets.astype(np.uint16), bounds, axis=1).astype(np.float32).T
+    strips = np.ascontiguousarray(np.add.reduceat(octets.astype(np.uint16), bounds, axis=1).T, np.float32)
     if strips.sum() < _LEAST_EDGES:
         return 0.0
     places = bounds * (8 * y_dpi / x_dpi)
@@ -76,6 +76,10 @@ def skew(tones: Tones, x_dpi: float, y_dpi: float) -> float:
         return float(np.sum(np.square(np.diff(profile))))
 
     straight = sharpness(0.0)
+    # The most that any angle can yield: all strips in step (Cauchy and Schwarz). Mostly there is no need to
+    # look for it.
+    if _STRIPS * float(np.sum(np.square(np.diff(strips, axis=1)))) < _SHARPER * straight:
+        return 0.0
     steps = np.arange(-_MOST_SKEW, _MOST_SKEW + _COARSE / 2, _COARSE)
     best = float(max(steps, key=sharpness))
     best = float(max(best + np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE), key=sharpness))

@@ -12,6 +12,16 @@ Tones = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 PerTile = NDArray[np.int32]
 
+STROKE_MM = 3.1
+"""What is thicker than that is no stroke, but an area."""
+EDGE_MM = 0.5
+"""The edge of a stroke is sharper than half of that."""
+THIN_MM = 0.37
+MOSTLY_THIN = 0.8
+"""Share of strokes that are thinner than that, from which on type is small: up to 9 points."""
+CONTRAST = 36
+"""Between a mark and its ground, at least."""
+
 _ACROSS_DPI, _DOWN_DPI = 25.5, 24.5
 """Tiles to an inch: 8 by 8 pixels at 204 by 196."""
 
@@ -63,8 +73,12 @@ class Grid:
 
     def count(self, mask: Mask) -> PerTile:
         """How many pixels of each tile are in ``mask``."""
+        return self.count_bits(np.packbits(mask, axis=1))
+
+    def count_bits(self, bits: NDArray[np.uint8]) -> PerTile:
+        """The same of packed rows."""
         down, across = self.shape
-        ones = np.bitwise_count(np.packbits(mask, axis=1))
+        ones = np.bitwise_count(bits)
         missing = down * self.height - self.rows
         if missing:
             ones = np.concatenate([ones, np.zeros((missing, ones.shape[1]), np.uint8)])
@@ -91,4 +105,25 @@ def neighbours(values: NDArray[np.int32], least: bool) -> NDArray[np.int32]:
     padded = np.pad(values, 1, "edge")
     rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
     result: NDArray[np.int32] = extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return result
+
+
+def about(counts: PerTile) -> PerTile:
+    """The sum over each tile and those up to two further."""
+    for _ in range(2):
+        # Five rows, then, as the result is transposed, five columns.
+        sums = np.cumsum(np.pad(counts, ((3, 2), (0, 0))), axis=0)
+        counts = (sums[5:] - sums[:-5]).T
+    return counts
+
+
+def odd_pixels(millimetres: float, dpi: float) -> int:
+    """About as many pixels, with one in the middle."""
+    return 2 * round(millimetres / 25.4 * dpi / 2) + 1
+
+
+def third(span: Tones) -> Tones:
+    """About a third (11/32) of tones. In octets, which numpy would otherwise widen to two or eight of them a
+    pixel."""
+    result: Tones = (span >> 2) + (span >> 4) + (span >> 5)
     return result

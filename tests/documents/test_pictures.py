@@ -42,11 +42,12 @@ def test_text_in_a_picture_is_black_on_white(tmp_path: Path, kind: str) -> None:
     # Half the resolution of a fine page: each pixel becomes two by two.
     PICTURES[kind].save(path, dpi=(102, 98))
     settings = PageSettings()
-    identity, formats, _ = inspect_drawn(str(path), settings, None)
-    assert len(formats) == 1
-    drawn = DrawnPage(identity, 1, Resolution.R8_FINE, settings)
-    burst = encode_drawn(str(path), drawn, FINE)
-    page = decode_page(burst, Coding.MMR, 1728)
+    inspected = inspect_drawn(str(path), settings, None)
+    assert len(inspected.pages) == 1
+    drawn = DrawnPage(inspected.identity, 1, Resolution.R8_FINE, settings)
+    coded = encode_drawn(str(path), drawn, FINE)
+    page = decode_page(coded.octets, Coding.MMR, 1728)
+    assert coded.rows == page.quality.rows
     picture = Image.frombytes("1", (1728, page.quality.rows), page.pixels)
     ground, bar = picture.crop((0, 1000, 1728, 1700)), picture.crop((130, 1810, 990, 1990))
     assert ground.getcolors() == [(1728 * 700, 0)], "dots on the white ground"
