@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from t38fsp.audio.modem import library
-from t38fsp.choices import Audio
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Audio, Backend
 from t38fsp.engine.audio_places import AudioPlaces
 from t38fsp.engine.capacity import OverloadedError
 from t38fsp.engine.modems import modems_for
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected
+from t38fsp.jobs import EngineSettings
 from t38fsp.outcome import Outcome
+from t38fsp.provider import FaxProvider
 from t38fsp.results import Medium
 from t38fsp.status import FaxStatus
-from tests.engine.party import Start
+from tests.engine.party import HOST, LIMIT, Start
 from tests.peers.libtiff import assert_same_pages
 
 pytestmark = [pytest.mark.usefixtures("page_threads"), pytest.mark.spandsp]
@@ -99,3 +104,44 @@ async def test_a_fax_in_audio_between_two_engines(start: Start, document: Path, 
         assert result.completed, result.reason
         assert (result.medium, result.modem) == (Medium.AUDIO, "V.17")
     assert assert_same_pages(document, tmp_path / "received.tif") == 1
+
+
+@asynccontextmanager
+async def providers(
+    near: EngineSettings, far: EngineSettings
+) -> AsyncIterator[tuple[FaxProvider, FaxProvider]]:
+    async with (
+        FaxProvider((HOST, 0), settings=near) as sender,
+        FaxProvider((HOST, 0), accept_calls=True, settings=far) as receiver,
+        asyncio.timeout(LIMIT),
+    ):
+        yield sender, receiver
+
+
+USUAL, APART = EngineSettings(), EngineSettings(workers=2)
+PJSUA2 = EngineSettings(backend=Backend.PJSUA2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("near", "far"),
+    [
+        pytest.param(APART, APART, id="engine processes"),
+        pytest.param(PJSUA2, USUAL, id="pjsua2 calls", marks=pytest.mark.pjsua2),
+        pytest.param(USUAL, PJSUA2, id="pjsua2 is called", marks=pytest.mark.pjsua2),
+    ],
+)
+async def test_audio_by_other_ways(
+    document: Path, tmp_path: Path, near: EngineSettings, far: EngineSettings
+) -> None:
+    """In engine processes of its own, with a signalling process; and with PJSIP as the stack."""
+    settings, file = CallSettings(audio=Audio.ONLY), tmp_path / "received.tif"
+    async with providers(near, far) as (sender, receiver):
+        target = f"sip:fax@{HOST}:{receiver.address[1]}"
+        sending = asyncio.ensure_future(sender.send(document, target, settings=settings))
+        incoming = await anext(receiver.calls())
+        received, sent = await asyncio.gather(incoming.receive(file, settings=settings), sending)
+    for result in (sent, received):
+        assert result.completed, result.reason
+        assert result.medium is Medium.AUDIO
+    assert assert_same_pages(document, file) == 1
