@@ -20,7 +20,17 @@ from tests.audio.telephone import FRAME, Line, Way, receive
 from tests.peers import audio_fax, machine
 from tests.peers.pages import text_page, write_document
 
-LOSSES = [(0.01, 1), (0.005, 1), (0.01, 3), (0.02, 1), (0.01, 10), (0.002, 1), (0.001, 1), (0.0, 1)]
+LOSSES = [
+    (0.03, 1),
+    (0.01, 1),
+    (0.005, 1),
+    (0.01, 3),
+    (0.02, 1),
+    (0.01, 10),
+    (0.002, 1),
+    (0.001, 1),
+    (0.0, 1),
+]
 """Share of packets lost, and how many in a row."""
 LEVELS: list[tuple[float, float | None]] = [
     (9.5, None),
