@@ -19,10 +19,11 @@ pytestmark = [pytest.mark.spandsp, pytest.mark.long]
 
 
 @pytest.mark.timeout(3600)
-def test_one_percent_of_loss_loses_no_fax(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("loss", "least"), [(0.01, 20), (0.02, 19)])
+def test_lost_packets_lose_few_faxes(tmp_path: Path, loss: float, least: int) -> None:
     document = write_document(tmp_path / "two.tif", [text_page(seed=seed) for seed in (1, 2)])
-    arrived = [ours(document, tmp_path, Line(loss=0.01), seed) is not None for seed in range(20)]
-    assert arrived == [True] * 20
+    arrived = [ours(document, tmp_path, Line(loss=loss), seed) is not None for seed in range(20)]
+    assert sum(arrived) >= least
 
 
 @pytest.mark.timeout(3600)
@@ -35,7 +36,7 @@ def test_levels_and_noise(tmp_path: Path) -> None:
             line = Line(gain=gain, noise=noise)
             counts[0] += ours(document, tmp_path, line, seed) is not None
             counts[1] += theirs(document, tmp_path, line, seed) is not None
-    assert counts[0] >= 100
+    assert counts[0] >= 115
     assert counts[0] >= 4 * counts[1]
 
 
