@@ -47,7 +47,7 @@ def run(config: Path | None, as_json: bool) -> Exit:
         raise _all_of(error.sentences) from error
     if configuration.file is None:
         raise CommandError(no_file(), Exit.USAGE)
-    if wrong := configuration.check():
+    if wrong := [*configuration.check(), *_of_service(configuration)]:
         raise _all_of(wrong)
     # JSON has routes only, one object a line, so that a program can read them as they come.
     if not as_json:
@@ -74,6 +74,19 @@ def _show(route: Route, as_json: bool) -> None:
     print_line("", sys.stdout)
     print_line(route.name, sys.stdout)
     _print(_lines(route))
+
+
+def _of_service(configuration: Configuration) -> Sequence[str]:
+    """What is wrong in ``[service]``."""
+    if not configuration.service:
+        return ()
+    from t38fsp.service.settings_file import read_service
+
+    try:
+        read_service(configuration)
+    except ConfigurationError as error:
+        return error.sentences
+    return ()
 
 
 def _print(lines: dict[str, object]) -> None:

@@ -97,6 +97,11 @@ class Receiving:
         """Calls that are taken at this moment."""
         return len(self._calls)
 
+    async def until_idle(self) -> None:
+        """Return when no call is taken."""
+        while self._calls:
+            await asyncio.wait(self._calls)
+
     async def serve(self, calls: AsyncIterable[IncomingFax]) -> None:
         """Take all calls, each in a task of its own, until there are no more."""
         async for call in calls:

@@ -131,10 +131,3 @@ def list_hosts(where: Where, as_json: bool) -> Exit:
     ]
     print_table(("HOST", "STATE", "STARTED", "SEEN", "VERSION"), rows)
     return Exit.COMPLETED
-
-
-def adopt_host(where: Where, id: str) -> Exit:
-    with Service(where) as service:
-        service.post(f"/v1/hosts/{checked_id(id.replace('_', '-'))}/adopt")
-    print_line(f"the calls of {id} are continued by the other hosts", sys.stdout)
-    return Exit.COMPLETED

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ from t38fsp.service.web.server import WebServer
 from t38fsp.settings.errors import ConfigurationError
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.route import Route
+
+_UNAVAILABLE = 503
+"""A proxy or a trunk tries another host at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,39 @@ def refusals() -> Iterator[None]:
         raise CommandError(f"{error.sentences[0]}{others}", Exit.USAGE) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A service that runs, with all its parts."""
+
+    service: FaxService
+    web: WebServer
+    provider: FaxProvider
+    receiving: Receiving
+    taking: asyncio.Task[None]
+    """Takes the calls that come in."""
+
+    async def until_stopped(self) -> None:
+        """Until a signal; then the calls that are up have their time, while clients can still ask."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            print_line("ending: no new calls, and those that are up have time", sys.stdout, droppable=True)
+            await _end(self.taking)
+            refusing = asyncio.create_task(_refuse_all(self.provider), name="refusing")
+            await asyncio.gather(self.service.drain(), self._until_all_received())
+            await _end(refusing)
+
+    async def _until_all_received(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.receiving.until_idle(), self.service.settings.drain)
+
+
 async def _serve(settings: ServiceSettings, engine: EngineSettings, routes: Mapping[str, Route]) -> Exit:
     async with AsyncExitStack() as stack:
         with failures():
-            service, web = await start(stack, settings, engine, routes)
-        tell_ready(service, web, settings)
-        await until_stopped(service)
+            serving = await start(stack, settings, engine, routes)
+        tell_ready(serving, settings)
+        await serving.until_stopped()
     return Exit.COMPLETED
 
 
@@ -95,18 +126,18 @@ async def start(
     routes: Mapping[str, Route],
     *,
     sender_to: Callable[[tuple[str, int]], FaxProvider] | None = None,
-) -> tuple[FaxService, WebServer]:
-    """Enter all parts of a service into ``stack``.
+) -> Serving:
+    """Enter all parts of a service into ``stack``. Raises FaxError and OSError.
 
     Faxes are sent through the provider that receives them, or through one of its own that ``sender_to`` makes
     for the address of the former.
     """
+    host = settings.place.host_name
+    folder = settings.place.folder / host
+    stack.callback(os.close, await asyncio.to_thread(_locked, folder, host))
     database = Database(settings.place.url)
     stack.push_async_callback(database.close)
     await asyncio.to_thread(database.create)
-    host = settings.place.host_name
-    folder = settings.place.folder / host
-    await asyncio.to_thread(os.makedirs, folder, mode=0o700, exist_ok=True)
     spool = settings.delivery.receiving.spool or folder / "spool"
     deliveries = await stack.enter_async_context(
         Deliveries(database, settings.delivery, host, folder / "deliveries")
@@ -168,25 +199,39 @@ async def start(
             deliveries.wake,
         )
     )
-    for line in sentences.of_addresses(provider.addresses):
+    return Serving(service, web, provider, receiving, taking)
+
+
+def tell_ready(serving: Serving, settings: ServiceSettings) -> None:
+    for line in sentences.of_addresses(serving.provider.addresses):
         print_line(line, sys.stdout)
-    return service, web
-
-
-def tell_ready(service: FaxService, web: WebServer, settings: ServiceSettings) -> None:
-    for url in web.urls:
+    for url in serving.web.urls:
         print_line(f"REST API at {url}", sys.stdout)
     print_line(f"REST API at the Unix socket {settings.socket}", sys.stdout)
+    service = serving.service
     print_line(f"ready: host {service.host}, database {service.database.shown}", sys.stdout)
 
 
-async def until_stopped(service: FaxService) -> None:
-    """Until a signal; then the calls that are up have their time, while clients can still ask."""
+def _locked(folder: Path, host: str) -> int:
+    """A descriptor that locks the folder of this host, which is made if it is missing: what is received and
+    delivered there belongs to one process. Raises CommandError, OSError."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        print_line("ending: no new calls, and those that are up have time", sys.stdout, droppable=True)
-        await service.drain()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise CommandError(
+            f"a service runs here already as the host {host}; end it, or give this one another host or state",
+            Exit.ERROR,
+        ) from error
+    return lock
+
+
+async def _refuse_all(provider: FaxProvider) -> None:
+    """Calls that come while the service ends: without an answer they would ring on."""
+    async for call in provider.calls():
+        call.refuse(_UNAVAILABLE)
 
 
 @contextmanager

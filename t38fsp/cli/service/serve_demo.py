@@ -14,7 +14,7 @@ from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import SOCKET
-from t38fsp.cli.service.serve import Given, failures, start, tell_ready, until_stopped
+from t38fsp.cli.service.serve import Given, failures, start, tell_ready
 from t38fsp.errors import SettingError
 from t38fsp.image.sample import write_sample
 from t38fsp.image.to_pdf import write_pdf
@@ -58,15 +58,13 @@ async def _demo(folder: Path, given: Given) -> Exit:
     routes = {_ROUTE: direct_route(peer="127.0.0.1", header=True).named(_ROUTE)}
     async with AsyncExitStack() as stack:
         with failures():
-            service, web = await start(
-                stack, settings, EngineSettings(listen=_HERE), routes, sender_to=_sender_to
-            )
-        tell_ready(service, web, settings)
-        _, key = await service.database.run(
+            serving = await start(stack, settings, EngineSettings(listen=_HERE), routes, sender_to=_sender_to)
+        tell_ready(serving, settings)
+        _, key = await serving.service.database.run(
             lambda connection: keys.create(connection, "demo", {Scope.ADMIN}, time.time())
         )
-        _tell(folder, inbox, sample, key, web.urls[0], settings.socket)
-        await until_stopped(service)
+        _tell(folder, inbox, sample, key, serving.web.urls[0], settings.socket)
+        await serving.until_stopped()
     return Exit.COMPLETED
 
 
