@@ -157,6 +157,8 @@ class Deliveries:
     ) -> None:
         """Do it each so many seconds, and when the event is set."""
         while not self._closing:
+            # Before the work: what is set while it goes on is not lost.
+            again.clear()
             try:
                 await work()
             except DatabaseError as error:
@@ -166,7 +168,6 @@ class Deliveries:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await again.wait()
-            again.clear()
 
     async def _turn(self) -> None:
         while not self._closing and await self._database.run(self._is_anything):
