@@ -41,8 +41,6 @@ _ID = re.compile("r[0-9a-z]{25}")
 _AGAIN_AFTER = 5.0
 """Seconds until what could not be stored is tried again."""
 _CLOSE_WITHIN = 10.0
-_NOT_NOW = 480
-"""Temporarily unavailable: the caller, or its trunk, may try again."""
 _BLOCKED_FOR = 5.0
 """Seconds for which the block list of the database is not read again."""
 _LOOK_UP_WITHIN = 2.0
@@ -78,7 +76,6 @@ class Receiving:
         self._blocked_until = 0.0
         self._calls: set[asyncio.Task[Any]] = set()
         self._closing = False
-        self._draining = False
         self.refused = 0
         """Calls of callers on the block list that were refused."""
 
@@ -114,20 +111,11 @@ class Receiving:
         if self._calls:
             await asyncio.wait(self._calls)
 
-    async def drain(self, seconds: float) -> None:
-        """Refuse further calls, which may go to another host, and give those that are up so long to end."""
-        self._draining = True
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=seconds)
-
     async def take(self, call: IncomingFax, *, settings: CallSettings | None = None) -> str | None:
         """Take a call and store its fax, or have it stored later if that cannot be done now.
 
         Returns the id of the received fax; None for a call that was refused.
         """
-        if self._draining:
-            call.refuse(_NOT_NOW)
-            return None
         if await self._is_blocked(call.caller):
             self.refused += 1
             logger.info("a call of %s was refused: it is on the block list", call.caller, extra=SELDOM)
@@ -165,7 +153,7 @@ class Receiving:
             self._blocked_until = now + _BLOCKED_FOR
             try:
                 async with asyncio.timeout(_LOOK_UP_WITHIN):
-                    listed = await self._database.run(blocked.listing)
+                    listed = await self._database.read(blocked.listing)
                 self._blocked = tuple(each.pattern for each in listed)
             except (DatabaseError, TimeoutError) as error:
                 logger.warning("the block list could not be read: %s", error, extra=SELDOM)

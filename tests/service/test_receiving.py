@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from t38fsp.choices import FileFormat
-from t38fsp.provider import IncomingFax
 from t38fsp.received.spool import Spool, write_json
 from t38fsp.service import blocked, documents, received_faxes
 from t38fsp.service import receiving as receivings
@@ -22,7 +20,7 @@ from t38fsp.service.policy.rules import Rule
 from t38fsp.service.targets import Target
 from t38fsp.status import FaxStatus
 from tests.received.faxes import Call, store_pages
-from tests.service.deliveries_host import PATIENCE, delivered_to, host, plain_mail, until
+from tests.service.deliveries_host import delivered_to, host, plain_mail, until
 from tests.service.destinations import attachments, mailbox
 
 KEPT = DeliverySettings()
@@ -145,28 +143,6 @@ async def test_callers_that_are_blocked(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(blocked, "listing", lambda connection: 1 / 0)
         assert (by_settings.refused, other.refused, by_list.refused) == ([603], [], [603])
         assert here.receiving.refused == 2
-
-
-async def test_no_call_is_begun_or_cut_off_at_the_end(tmp_path: Path) -> None:
-    async with host(tmp_path, KEPT) as here:
-        up, late = Call(), Refusable()
-        up.goes_on.clear()
-
-        async def calls() -> AsyncIterator[IncomingFax]:
-            yield up.as_incoming
-            await asyncio.Event().wait()
-
-        serving = asyncio.create_task(here.receiving.serve(calls()))
-        await until(lambda: here.receiving.active)
-        draining = asyncio.create_task(here.receiving.drain(PATIENCE))
-        await asyncio.sleep(0)
-        assert await here.receiving.take(late.as_incoming) is None
-        assert late.refused == [480]
-        assert not draining.done()
-        up.goes_on.set()
-        await draining
-        assert len(await here.faxes()) == 1
-        serving.cancel()
 
 
 async def test_hostile_text_of_a_far_end(tmp_path: Path) -> None:

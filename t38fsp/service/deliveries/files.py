@@ -79,7 +79,7 @@ class Files:
         if kept is None:
             raise NotDeliveredError("the pages of the fax were removed", final=True)
         try:
-            return await self._database.run(lambda connection: documents.content(connection, kept.id))
+            return await self._database.read(lambda connection: documents.content(connection, kept.id))
         except NotFoundError:
             raise NotDeliveredError("the pages of the fax were removed", final=True) from None
 

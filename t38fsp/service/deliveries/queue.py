@@ -170,7 +170,7 @@ class Deliveries:
                     await again.wait()
 
     async def _turn(self) -> None:
-        while not self._closing and await self._database.run(self._is_anything):
+        while not self._closing and await self._database.read(self._is_anything):
             forwarded = await self._database.run(
                 lambda connection: subscriptions.forward(connection, self._settings.targets, self._clock())
             )
@@ -236,7 +236,7 @@ class Deliveries:
         """What is left of deliveries that are over, because a process died before it removed that."""
         left = await asyncio.to_thread(left_in, folder)
         for id, entry in left.items():
-            found = await self._database.run(partial(outbox.read, id=id))
+            found = await self._database.read(partial(outbox.read, id=id))
             if id not in self._running and (found is None or found.state is DeliveryState.DELIVERED):
                 await asyncio.to_thread(entry.forget)
 
@@ -247,7 +247,7 @@ class Deliveries:
         way = self._ways[TargetKind(claimed.kind)]
         failure: NotDeliveredError | None = None
         try:
-            order = await self._database.run(
+            order = await self._database.read(
                 lambda connection: orders.read(connection, claimed, self._settings)
             )
             await way.deliver(order)
