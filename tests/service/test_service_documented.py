@@ -21,6 +21,7 @@ from t38fsp.service.settings_file import read_service
 from t38fsp.settings.file import Configuration
 from tests.cli.commands import ROOT, Running, invoke, started
 from tests.peers.programs import find
+from tests.service.destinations import SECRET
 
 TEXT = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,9 +33,10 @@ ROUTES = '[routes.trunk]\npeer = "trunk.example"\n[routes.backup]\npeer = "backu
 def test_a_file_of_the_page_is_accepted(tmp_path: Path, text: str) -> None:
     file = tmp_path / "t38fsp.toml"
     file.write_text(text if "[routes." in text else ROUTES + text, encoding="utf-8")
-    password = tmp_path / "trunk.password"
-    password.write_text("secret\n", encoding="utf-8")
-    password.chmod(0o600)
+    for kind, name in re.findall(r'^(\w+)_file = "([^"]+)"', text, re.M):
+        secret = tmp_path / name
+        secret.write_text(f"{SECRET}\n" if kind == "secrets" else "hidden\n", encoding="utf-8")
+        secret.chmod(0o600)
     configuration = Configuration.read(file)
     assert configuration.check() == []
     read_service(configuration)
