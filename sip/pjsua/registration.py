@@ -173,6 +173,7 @@ class PjsuaRegistration:
         self._contact = self._owner.transports.contact(user, hop)
         features = "".join(f";{name}={quote_string(value)}" for name, value in request.features)
         if request.settings.follow_rport:
+            # 2 takes over the address that the registrar sees also where that is a private one.
             config.natConfig.contactRewriteUse = 2
             config.regConfig.contactParams = features
         else:
@@ -191,6 +192,7 @@ class PjsuaRegistration:
     # --- responses ------------------------------------------------------------------------------------------
 
     def _answered(self, account: pj.Account, status: int, seconds: int, response: Response | None) -> None:
+        # An answer to an account that another hop has replaced.
         if account is not self._account:
             return
         self._give_up = None

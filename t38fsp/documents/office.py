@@ -36,9 +36,10 @@ _SETTINGS: dict[str, dict[str, int | bool | str]] = {
         "BlockUntrustedRefererLinks": True,
         "DisableOLEAutomation": True,
     },
+    # Links are never updated: 0 in Writer, 1 in Calc.
     "Office.Writer/Content/Update": {"Link": 0, "Field": False, "Chart": False},
     "Office.WriterWeb/Content/Update": {"Link": 0},
-    "Office.Calc/Content/Update": {"Link": 2},
+    "Office.Calc/Content/Update": {"Link": 1},
     "Office.Java/VirtualMachine": {"Enable": False},
     # Nothing listens at port 9 of this machine: what is asked for by HTTP ends there.
     "Inet/Settings": {

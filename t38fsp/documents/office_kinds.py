@@ -57,6 +57,7 @@ class Kind:
 
 _OOXML: tuple[tuple[bytes, Kind], ...] = (
     (b"wordprocessingml.", Kind("Word document", ".docx", App.WRITER, "MS Word 2007 XML")),
+    # Types of documents with macros have this form. Their macros are never run.
     (b"ms-word.", Kind("Word document", ".docx", App.WRITER, "MS Word 2007 XML")),
     (
         b"ms-excel.sheet.binary.",
@@ -141,6 +142,7 @@ def readable() -> Iterator[None]:
     except DocumentError:
         raise
     except (*_DAMAGE, OSError) as error:
+        # EINVAL is a seek to before the beginning, to where a damaged directory of the archive points.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise DocumentError(f"it is a damaged archive ({error}); save it again") from error
@@ -168,6 +170,7 @@ def kind_of(path: Path) -> Kind:
 def _of_text(start: bytes) -> Kind | None:
     for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         start = start.removeprefix(mark)
+    # UTF-16 of either order reads like ASCII without its zero octets.
     start = start.replace(b"\x00", b"").lstrip()
     if start.startswith(b"{\\rtf"):
         return _RTF

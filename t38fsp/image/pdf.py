@@ -112,6 +112,7 @@ class PdfWriter:
             self._write_font(self._font)
         kids = " ".join(f"{number} 0 R" for number in self._kids)
         self._object(_PAGES, f"<< /Type /Pages /Count {len(self._kids)} /Kids [{kids}] >>")
+        # Flags 4: symbolic, as its codes are of no standard encoding (9.8.2).
         self._object(_CATALOG, f"<< /Type /Catalog /Pages {_PAGES} 0 R >>")
         entries = {name: _text(text) for name, text in self._info.items() if text}
         if self._created is not None:

@@ -152,6 +152,7 @@ async def _exchange(
     while isinstance(reply := await child.receive(), Grows):
         if note is not None:
             note(reply)
+    # None: its output has ended.
     if not isinstance(reply, Reply):
         raise EOFError
     return reply

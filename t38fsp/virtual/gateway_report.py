@@ -91,6 +91,7 @@ class GatewayReport:
         """SIP is over, and the machine knows; ``ours`` when this end hung up."""
         record = self._record
         record.cause = event.cause
+        # Without a switch nothing could come, so that zeros would say nothing of the path.
         record.counters = counters if self._switched else None
         if isinstance(event, Failed):
             record.sip_status, record.sip_reason = event.status, event.reason

@@ -62,6 +62,7 @@ class _Deaf(Quirk):
         frame = heard(signal)
         if self._left and frame is not None and frame.fcf is self._quirk.frame:
             assert isinstance(signal, FrameReceived)
+            # With a bad FCS: the machine hears that something came, but not what.
             self._left -= 1
             gateway.note(self._quirk.name)
             return (replace(signal, good=False),)
@@ -93,6 +94,7 @@ class _Changes(Quirk):
         self._said += 1
         if self._said > 1 or not isinstance(burst, HdlcBurst):
             return (burst,)
+        # It does not understand the DCS that answers this DIS, and so repeats it.
         self._deaf = True
         gateway.note(ChangedDis.name)
         return (rewritten(burst, self._poorer),)
@@ -190,6 +192,7 @@ class _Echoes(Quirk):
                 self._frames = []
             case FrameReceived(modem=Modem.V21, frame=frame, good=True):
                 self._frames.append(frame)
+            # After the burst, as the echo of a long line.
             case CarrierLost() if self._frames:
                 gateway.note(Echo.name)
                 gateway.play(HdlcBurst(Modem.V21, tuple(self._frames)))
@@ -299,6 +302,7 @@ class _Stops(Quirk):
         self._left -= isinstance(burst, HdlcBurst | RawBurst)
         if self._left > 0:
             return (burst,)
+        # After DCN nothing more is sent.
         if self._left < 0:
             return ()
         gateway.note(DcnAfter.name)
@@ -327,6 +331,7 @@ class LateAnswers(Quirk):
         check(0 <= self.seconds <= 3, self.name, "0 to 3 seconds")
 
     def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        # DIS answers no command, and DCN ends the call.
         if command_of(burst) in (None, FCF.DIS, FCF.DCN):
             return (burst,)
         gateway.note(self.name)
@@ -361,6 +366,7 @@ class _Sticks(Quirk):
         if self._stuck:
             return ()
         self._left -= packet == IndicatorPacket(Indicator.V21_PREAMBLE)
+        # The packet that would end the frame, or the carrier.
         if (
             self._left <= 0
             and isinstance(packet, DataPacket)
