@@ -93,6 +93,7 @@ class Attempts:
             self._left.discard(fax)
             if not self._running:
                 self._idle.set()
+        # The next fax to this number may be due.
         self._changed()
 
     async def _run(self, fax: str, workflow: str) -> None:
@@ -104,6 +105,7 @@ class Attempts:
         if begun is not None:
             self._told()
             result = await self._call(begun)
+            # Outside the transaction, which may have to be repeated.
             chance = self._random.random()
             await self._stored(
                 lambda connection: records.conclude(
@@ -158,6 +160,7 @@ class Attempts:
             await self._stored(lambda connection: records.dialling(connection, begun, self._clock()))
             return await self._caller.call(order, notes.event, notes.connected)
         except SupersededError:
+            # It is not stored: the attempt is that of the other host.
             return _failed(begun, Outcome.CANCELLED, "another host has taken the fax over")
         except DocumentError as error:
             return _failed(begun, Outcome.BAD_DOCUMENT, str(error))
@@ -215,6 +218,7 @@ class _Notes:
 
     async def close(self) -> None:
         self._queue.put_nowait(None)
+        # What the call has told is stored before its end is.
         await self._writer
 
     async def _write(self) -> None:

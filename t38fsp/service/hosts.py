@@ -171,6 +171,7 @@ class Hosts:
 
     async def _look_after(self, other: HostInfo) -> None:
         """Adopt ``other``, whose lease is free, unless it may be about to take it again."""
+        # One that has stopped has given its lease back itself.
         grace = 0.0 if other.state == STOPPED else await self._database.read(_grace)
         if self._reached - self._free_since[other.id] < grace:
             return

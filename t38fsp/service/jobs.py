@@ -234,6 +234,7 @@ def count_by_state(connection: Connection) -> dict[FaxState, int]:
 def delete_job(connection: Connection, id: str) -> None:
     """Remove a job, its faxes and their attempts, and the documents that nothing else has."""
     used = [each.id for each in documents.of_job(connection, id)]
+    # Its faxes, attempts and pages go with it (ON DELETE CASCADE).
     connection.execute(delete(job).where(job.c.id == id))
     documents.drop_unreferenced(connection, *used)
 

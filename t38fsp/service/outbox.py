@@ -55,6 +55,7 @@ def add(connection: Connection, new: Sequence[NewDelivery], now: float) -> None:
     """Those whose id is known are left as they are. What is for a disabled target has failed already."""
     if not new:
         return
+    # A transaction that is repeated, as its success was not known, adds nothing twice.
     known = set(connection.scalars(select(delivery.c.id).where(delivery.c.id.in_([each.id for each in new]))))
     off = _disabled(connection)
     rows = []
@@ -92,6 +93,7 @@ def claim(
     """
     due = and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
     waiting = connection.scalars(select(delivery.c.target).where(due).distinct())
+    # Rows of a target without room would take the place of others below.
     full = [name for name in waiting if room(name) <= 0]
     query = (
         select(delivery)
@@ -168,6 +170,7 @@ def delivered(connection: Connection, id: str, now: float) -> None:
 def put_off(connection: Connection, id: str, host: str, error: str, at: float) -> bool:
     """It is tried again at this time. False if it is not ours any more."""
     changed = connection.execute(
+        # No host: any of them may make the next attempt.
         update(delivery).where(_ours(id, host)).values(next_attempt=at, error=error[:_MOST_ERROR], host="")
     )
     return bool(changed.rowcount)
@@ -205,6 +208,7 @@ def release(connection: Connection, host: str, now: float, keep: Collection[str]
 
 def disable(connection: Connection, name: str, reason: str, now: float) -> list[str]:
     """The target wants nothing more: what waits for it has failed. Returns the ids of these deliveries."""
+    # The first reason stays.
     if connection.execute(select(target.c.name).where(target.c.name == name)).first() is None:
         connection.execute(target.insert().values(name=name, disabled=now, reason=reason[:_MOST_ERROR]))
     waiting = and_(delivery.c.target == name, delivery.c.state == DeliveryState.WAITING.value)
@@ -244,6 +248,7 @@ def again(connection: Connection, id: str, now: float) -> bool:
     row = connection.execute(select(delivery).where(delivery.c.id == id)).first()
     if row is None or row.state == DeliveryState.WAITING.value:
         return False
+    # Asking for it says that the target wants something again.
     enable(connection, row.target)
     connection.execute(
         update(delivery)

@@ -163,6 +163,7 @@ class Preparing:
     @asynccontextmanager
     async def _using(self, job: Job) -> AsyncIterator[_Kept]:
         if (kept := self._kept.get(job.id)) is None:
+            # A number, not the job: the folder of the same job may still be being removed.
             self._folders += 1
             kept = self._kept[job.id] = _Kept(self._folder / str(self._folders), [])
         kept.users += 1
@@ -193,6 +194,7 @@ class Preparing:
             for at, (id, each) in enumerate(unused):
                 # They stand in the order of their use: those used longest ago come first.
                 if now - each.used > _KEPT_SECONDS or at < len(unused) - _KEPT:
+                    # First, so that no call takes it while it is being removed.
                     del self._kept[id]
                     await each.close()
 

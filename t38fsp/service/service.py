@@ -208,6 +208,7 @@ class FaxService:
         if workflows:
             # After our transaction, as DBOS uses connections of its own.
             await self._durable.cancel(workflows)
+        # Calls on this host at once; those of other hosts find the mark.
         for each in faxes:
             self._attempts.cancel(each.id)
         self._changed()
@@ -246,6 +247,7 @@ class FaxService:
         def read(connection: Connection) -> list[RouteInfo]:
             rows = connection.execute(
                 select(attempt.c.route, func.count())
+                # One that has not dialled uses no channel yet.
                 .where(attempt.c.ended.is_(None), attempt.c.state != AttemptState.STARTED.value)
                 .group_by(attempt.c.route)
             )

@@ -73,6 +73,7 @@ def _kind(kind: RetryKind) -> BeforeValidator:
 
 
 def _left_out() -> Any:
+    # Validated, since it is the validator that fills in the defaults of the kind.
     return Field(default_factory=dict, validate_default=True)
 
 

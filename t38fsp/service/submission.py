@@ -87,11 +87,13 @@ class Submission:
             "after_crash": None if self.after_crash is None else self.after_crash.value,
             "webhook": self.webhook or None,
         }
+        # What was not given is left out, and decided by the route when it is called.
         return {name: value for name, value in given.items() if value is not None}
 
     @property
     def request_hash(self) -> str:
         """Of all that was submitted: the same submission has the same one."""
+        # Hashes of the documents, which themselves would be megabytes of JSON.
         whole = {
             "documents": [[name, hashlib.sha256(content).hexdigest()] for name, content in self.documents],
             "receivers": to_json(self.receivers),
@@ -155,6 +157,7 @@ def _faults(
             f"there are {len(given.receivers)} receivers: the maximum is {settings.max_receivers}; "
             "submit several jobs",
         )
+    # No more than are accepted: the list may have any length.
     for at, receiver in enumerate(given.receivers[: settings.max_receivers]):
         if (sentence := _receiver_fault(receiver, given)) is not None:
             fault(f"receivers[{at}]", sentence)

@@ -38,6 +38,7 @@ document = Table(
     Column("id", String(40), primary_key=True),
     Column("sha256", String(64), nullable=False, index=True),
     Column("octets", Integer, nullable=False),
+    # In the database, so that any host can send it.
     Column("content", LargeBinary, nullable=False),
     Column("created", Float, nullable=False),
 )
@@ -57,6 +58,7 @@ job = Table(
     Column("window", String(80), nullable=False, default=""),
     Column("reference", String(200), nullable=False, default=""),
     Column("options", JSON, nullable=False),
+    # NULLs are not equal: jobs without a key of that kind do not exclude each other.
     UniqueConstraint("key", "idempotency_key"),
 )
 
@@ -94,6 +96,7 @@ fax = Table(
     Column("cancelling", Boolean, nullable=False, default=False),
     Column("avoid", String(64), nullable=False, default=""),
     Column("history_from", Integer, nullable=False, default=1),
+    # In the order in which faxes are released.
     Index("fax_waiting", "state", "routes", "priority", "created"),
     Index("fax_list", "created", "id"),
 )

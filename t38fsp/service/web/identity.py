@@ -57,6 +57,7 @@ class Client:
 
     def check_own(self, key: str, what: str, id: str) -> None:
         """Raises NotFoundError for what another key submitted, unless all may be seen."""
+        # 404, as for an id that does not exist: a key learns nothing of what others sent.
         if not self.sees_all and key != self.id:
             raise NotFoundError(what, id)
 
@@ -95,6 +96,7 @@ async def identify(
     token = "" if credentials is None else credentials.credentials
     key = await context.database.run(lambda connection: keys.find(connection, token)) if token else None
     if key is None:
+        # Only a wrong key takes a token of the address, which clients with good ones may share.
         if wait := context.rates.wait(f"address {address}", _WRONG_KEYS, now):
             raise limited("too many requests without a valid key came from this address; wait", wait)
         raise ProblemError(

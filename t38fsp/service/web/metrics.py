@@ -36,6 +36,7 @@ class Metrics:
     """Counters of this process, which begin at 0 with it, and gauges that are read when asked for."""
 
     def __init__(self) -> None:
+        # Not the one of the process, to which other libraries may add theirs.
         self._registry = CollectorRegistry()
         self._gauges: list[Metric] = []
         self._lock = asyncio.Lock()
@@ -65,6 +66,7 @@ class Metrics:
             buckets=_CALL_SECONDS,
             registry=self._registry,
         )
+        # The library asks it for values when it makes the page.
         self._registry.register(_Gauges(self))
 
     async def run(self, service: FaxService, feed: Feed) -> None:

@@ -250,6 +250,7 @@ async def deliver_again(context: InContext, client: Admin, id: DeliveryId) -> De
         return found
 
     delivery = await context.run(again)
+    # After the transaction: before it the deliveries would find nothing.
     context.deliver()
     await context.audit(client, "delivery.again", id)
     return DeliveryModel.of(delivery)

@@ -234,6 +234,7 @@ def _remove_dead(path: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
+            # The file outlives its process: only a connection shows whether one still listens.
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
