@@ -122,13 +122,15 @@ def send(fsp: FaxServiceProvider, device: int, document: Path, number: str, iden
     )
 
 
-@pytest.mark.parametrize(("lines", "rest"), [(4, 0.25), pytest.param(32, 0.0, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("lines", "far_workers", "rest"), [(4, 1, 0.25), pytest.param(32, 2, 0.0, marks=pytest.mark.full)]
+)
 def test_many_threads_send_at_once_beside_a_busy_one(
-    tmp_path: Path, letter: Path, lines: int, rest: float
+    tmp_path: Path, letter: Path, lines: int, far_workers: int, rest: float
 ) -> None:
-    """Over two engine processes at each end."""
+    """Over two engine processes; the far end has one or two of its own."""
     with (
-        receiver(tmp_path, lines, workers=2) as far,
+        receiver(tmp_path, lines, workers=far_workers) as far,
         provider(device_count=lines, workers=2) as fsp,
         busy_thread(rest),
         ThreadPoolExecutor(2 * lines) as threads,
