@@ -24,6 +24,8 @@ from t38fsp.t4.decode import decode_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import load_page, make_document
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 HOST = "127.0.0.1"
 UNPACED = CallSettings(internet_aware=True, station_id="+1 555 0199")
 MODE = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
