@@ -22,7 +22,7 @@ from t38fsp.service.database import Database
 
 _APPLICATION = "t38fsp"
 _VERSION = "1"
-"""Of the workflow's arguments. Not that of the package: after an upgrade, what waits has to be run."""
+"""Version of the workflow's arguments. Not that of the package: after an upgrade, what waits has to run."""
 _POLL_SECONDS = 0.1
 _QUEUE = "route:"
 _NAME = "attempt"

@@ -23,11 +23,11 @@ SILENT_SECONDS = 30.0
 """A host that has not reached the database for so long ends its calls. A server that hears nothing of a
 connection keeps its locks for longer than that."""
 _KEEPALIVE = {"tcp_keepalives_idle": 20, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 5}
-"""Of the server, in seconds: 45 in all."""
+"""How PostgreSQL tries a connection that is silent, in seconds: it gives it up after 45."""
 
 
 class Lease(Protocol):
-    """Of one host. All methods are for threads."""
+    """The lease of one host. All methods are for threads."""
 
     def take(self) -> bool:
         """Take it; false if another process has it. Raises DatabaseError."""

@@ -92,7 +92,7 @@ class Submission:
 
     @property
     def request_hash(self) -> str:
-        """Of all that was submitted: the same submission has the same one."""
+        """Hash of all that was submitted: the same submission has the same one."""
         # Hashes of the documents, which themselves would be megabytes of JSON.
         whole = {
             "documents": [[name, hashlib.sha256(content).hexdigest()] for name, content in self.documents],

@@ -118,9 +118,9 @@ class Fax:
     next_attempt: float | None = None
     """While QUEUED: not before this time."""
     route: str = ""
-    """Of the last attempt, or of the next one."""
+    """The route of the last attempt, or of the next one."""
     pages: int | None = None
-    """Of the document with its cover page, once that is known."""
+    """The pages of the document with its cover page, once they are counted."""
     confirmed: int = 0
     """Pages that the far end confirmed, over all attempts."""
     possibly_duplicated: int | None = None

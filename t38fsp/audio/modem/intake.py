@@ -85,7 +85,7 @@ class Intake:
         """RTP header of the next packet, if it is like the one before."""
         self._last = b""
         self.law = Law.PCMA
-        """Of the last packet."""
+        """The law of the last packet."""
         self._credit = float(_MOST_AHEAD)
         self._credit_at = now
 

@@ -50,7 +50,7 @@ class V21Frames:
         self._ones = 0
 
     def receive(self, bits: bytes, *, missing: bool = False) -> list[Frame]:
-        """Take bits (an octet each, 0 or 1), ``missing`` if nobody knows what was sent; the frames that they
+        """Take bits (an octet each, 0 or 1), ``missing`` if it is unknown what was sent; the frames that they
         end."""
         frames: list[Frame] = []
         for bit in bits:

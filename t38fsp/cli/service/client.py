@@ -25,7 +25,7 @@ URL_VARIABLE = f"{PREFIX}URL"
 KEY_VARIABLE = f"{PREFIX}KEY"
 
 _SYSTEM = Path("/run/t38fsp", SOCKET)
-"""Of the systemd unit in examples/systemd."""
+"""The socket that the systemd unit in examples/systemd makes."""
 _CONNECT_SECONDS = 10.0
 _SECONDS = 120.0
 """A submission of many documents takes as long as they are checked."""

@@ -64,7 +64,7 @@ class Memory:
     ecm: bool | None = None
     """False if it is better without."""
     resolution: tuple[int, int] | None = None
-    """Of the page that was confirmed last, in pixels per inch: how the far end will want the next one."""
+    """That of the page confirmed last, in pixels per inch: the far end will want the next one so, too."""
     proven: bool = False
     """Whether a call with this medium and switch policy brought pages; otherwise the next one tries them."""
     no_better: bool = False

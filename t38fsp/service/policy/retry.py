@@ -140,7 +140,7 @@ class Limits:
     """No attempt begins after this time."""
     window: Window = ALWAYS
     zone: tzinfo = UTC
-    """Of the site, for the window."""
+    """The time zone of the site, in which the window is meant."""
 
 
 UNLIMITED = Limits()

@@ -34,7 +34,7 @@ _USED_AGAIN = 60.0
 
 
 class Context:
-    """Of one application; the handlers get it as a dependency (:func:`context_of`)."""
+    """What the handlers of one application share; they get it as a dependency (:func:`context_of`)."""
 
     def __init__(
         self,

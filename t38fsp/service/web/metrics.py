@@ -27,7 +27,7 @@ _PAGE_SECONDS = (2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300)
 _CALL_SECONDS = (10, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600)
 _AGAIN = 5.0
 _FATES = {"t38": ("received", "recovered", "lost"), "audio": ("received", "filled", "lost")}
-"""Of the counters of a result."""
+"""What became of the packets: the counters that a result has for each medium."""
 
 Facts = Mapping[str, Any]
 
