@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from tests.chain.gateway import Gateway, MediaGateway
@@ -84,7 +84,9 @@ async def sending(engine: Rtpengine, provider: FaxProvider, document: Path, fold
     ):
         switches = line.switch is Switch.CALLEE
         taken = asyncio.create_task(asyncio.to_thread(gateway.take_call, switches=switches))
-        settings = CallSettings(station_id="+15550100", switch=line.switch, t38_version=line.version)
+        settings = CallSettings(
+            station_id="+15550100", switch=line.switch, audio=Audio.NEVER, t38_version=line.version
+        )
         uri = f"sip:fax@{_LOOPBACK}:{gateway.address[1]}"
         result = await provider.send(document, uri, settings=settings)
         await taken
@@ -113,7 +115,7 @@ async def receiving(
             image=line.switch is Switch.FIRST,
         ) as gateway,
     ):
-        settings = CallSettings(t38_version=line.version)
+        settings = CallSettings(audio=Audio.NEVER, t38_version=line.version)
         is_switched = line.switch is Switch.CALLEE
         placed = asyncio.create_task(asyncio.to_thread(gateway.place_call, is_switched=is_switched))
         incoming = await anext(provider.calls())
