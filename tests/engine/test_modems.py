@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.audio.modem import library
+from t38fsp.audio.rtp import RtpPacket
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Audio, Backend
 from t38fsp.engine.audio_places import AudioPlaces
@@ -104,6 +106,44 @@ async def test_a_fax_in_audio_between_two_engines(start: Start, document: Path, 
         assert result.completed, result.reason
         assert (result.medium, result.modem) == (Medium.AUDIO, "V.17")
     assert assert_same_pages(document, tmp_path / "received.tif") == 1
+
+
+@pytest.mark.full
+async def test_hostile_packets_harm_no_call(start: Start, document: Path, tmp_path: Path) -> None:
+    """Whoever sends to the media ports of two calls, in mid-fax, changes neither."""
+    us, them = await start(), await start(accept_calls=True)
+    chance = random.Random(1)
+    sent = [us.send(document, them.address, audio=Audio.ONLY) for _ in range(2)]
+    taken = [await them.take(tmp_path / f"{number}.tif", audio=Audio.ONLY) for number in range(2)]
+    for job in sent:
+        await us.expect(job, Connected)
+        us.engine.proceed(job, True)
+
+    async def flood() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+            while running := [*us.engine._running.values(), *them.engine._running.values()]:
+                for call in running:
+                    packet = bytes(
+                        RtpPacket(
+                            chance.choice([0, 8, 13, 101]),
+                            chance.getrandbits(16),
+                            chance.getrandbits(32),
+                            chance.getrandbits(32),
+                            chance.randbytes(chance.choice([0, 160, 1400])),
+                        )
+                    )
+                    for datagram in (packet, chance.randbytes(chance.randrange(1500)), b""):
+                        attacker.sendto(datagram, (HOST, call._media.port))
+                await asyncio.sleep(0.005)
+
+    attack = asyncio.create_task(flood())
+    for party, jobs in ((us, sent), (them, taken)):
+        for job in jobs:
+            result = await party.result(job)
+            assert result.completed, result.reason
+    await attack
+    for number in range(2):
+        assert assert_same_pages(document, tmp_path / f"{number}.tif") == 1
 
 
 @asynccontextmanager
