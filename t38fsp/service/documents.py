@@ -15,7 +15,9 @@ from t38fsp.service.values import Document
 def store(connection: Connection, content: bytes, now: float) -> str:
     """Keep ``content``; return its id, the same one for the same octets."""
     sha256 = hashlib.sha256(content).hexdigest()
-    found = connection.execute(select(document.c.id).where(document.c.sha256 == sha256)).scalar()
+    # Locked, so that no other host removes it as unused before this transaction uses it.
+    same = select(document.c.id).where(document.c.sha256 == sha256).limit(1).with_for_update()
+    found = connection.execute(same).scalar()
     if found is not None:
         return str(found)
     # Two hosts that store the same octets at the same time make two rows, which does no harm.
@@ -47,6 +49,8 @@ def of_job(connection: Connection, job: str) -> tuple[Document, ...]:
 
 def drop_unreferenced(connection: Connection, *ids: str) -> int:
     """Remove those of ``ids`` that neither a job nor a received fax has; return how many they were."""
+    # In a statement of its own: what another transaction has stored with it meanwhile is seen after that.
+    connection.execute(select(document.c.id).where(document.c.id.in_(ids)).with_for_update())
     unused = (
         document.c.id.in_(ids),
         ~exists().where(job_document.c.document == document.c.id),

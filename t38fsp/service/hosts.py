@@ -14,7 +14,7 @@ import re
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from sip.frozen import dataclass
 from sip.logs import get_logger
@@ -230,6 +230,12 @@ def list_hosts(connection: Connection) -> list[HostInfo]:
     """All hosts that have ever used the database and were not forgotten, by name."""
     columns = (table.c.id, table.c.state, table.c.started, table.c.seen, table.c.version, table.c.facts)
     return [HostInfo(*row) for row in connection.execute(select(*columns).order_by(table.c.id))]
+
+
+def forget_hosts(connection: Connection, before: float) -> None:
+    """Remove those that were stopped or died before this time."""
+    over = table.c.state.in_((STOPPED, GONE))
+    connection.execute(delete(table).where(over, table.c.seen < before))
 
 
 def _set_state(connection: Connection, name: str, state: str) -> None:

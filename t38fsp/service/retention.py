@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, delete, exists, select
 
 from t38fsp.service import events, jobs
 from t38fsp.service.database import Database
 from t38fsp.service.durable import Durable
+from t38fsp.service.hosts import forget_hosts
 from t38fsp.service.queue_settings import QueueSettings
-from t38fsp.service.tables import fax, job
+from t38fsp.service.tables import fax, job, number_memory
 from t38fsp.service.values import FaxState
 
 _FINAL = [state.value for state in FaxState if state.final]
 _BATCH = 50
+_HOSTS = 7 * 86400.0
+"""Seconds for which a host that is not there any more is listed."""
 _WORKFLOWS = 3600.0
 """Seconds for which a finished workflow is kept: all that it did is in our tables."""
 
@@ -24,6 +27,10 @@ async def expire(database: Database, durable: Durable, settings: QueueSettings, 
     while await database.run(lambda connection: _expire_jobs(connection, before)):
         pass
     await database.run(lambda connection: events.expire(connection, before))
+    await database.run(lambda connection: forget_hosts(connection, now - _HOSTS))
+    await database.run(
+        lambda connection: connection.execute(delete(number_memory).where(number_memory.c.expires <= now))
+    )
     while await durable.forget(now - _WORKFLOWS):
         pass
 

@@ -18,14 +18,13 @@ from socket import gethostname
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
-from sip.frozen import dataclass
 from sip.logs import get_logger
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.prepared import PreparedDocument
-from t38fsp.service import actions, chain, events, jobs, retention, submission
+from t38fsp.service import actions, chain, events, jobs, outbox, retention, submission
 from t38fsp.service.attempts import Attempts
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import Caller
@@ -36,9 +35,10 @@ from t38fsp.service.hosts import DRAINING, HostInfo, Hosts, list_hosts
 from t38fsp.service.jobs import Target
 from t38fsp.service.preparing import Preparing
 from t38fsp.service.queue_settings import QueueSettings
+from t38fsp.service.routes_now import RouteInfo, list_routes
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import attempt, fax
-from t38fsp.service.values import ApiKey, AttemptState, Fax, Job, Receiver
+from t38fsp.service.values import ApiKey, Fax, Job, Receiver
 from t38fsp.settings.address import number_or_sip_uri
 
 T = TypeVar("T")
@@ -51,20 +51,6 @@ _PAUSE = 0.05
 _EXPIRY = 5.0
 _LOST = 30.0
 _RETENTION = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class RouteInfo:
-    """A route as it is now, over all hosts."""
-
-    name: str
-    channels: int
-    """For outgoing calls."""
-    busy: int
-    waiting: int
-    """Faxes that may go by it and whose time has come."""
-    healthy: bool
-    """Whether it is used: registered, if it registers, and without too many failures in a row."""
 
 
 class FaxService:
@@ -244,29 +230,9 @@ class FaxService:
         return await self.database.read(list_hosts)
 
     async def routes(self) -> list[RouteInfo]:
-        def read(connection: Connection) -> list[RouteInfo]:
-            rows = connection.execute(
-                select(attempt.c.route, func.count())
-                # One that has not dialled uses no channel yet.
-                .where(attempt.c.ended.is_(None), attempt.c.state != AttemptState.STARTED.value)
-                .group_by(attempt.c.route)
-            )
-            busy = {str(route): int(count) for route, count in rows}
-            now, limits = self._clock(), self.rules.failover
-            waiting = chain.waiting(connection, now)
-            facts = chain.route_facts(connection, self._channels)
-            return [
-                RouteInfo(
-                    name,
-                    channels,
-                    busy.get(name, 0),
-                    waiting.get(name, 0),
-                    facts[name].registered is not False and facts[name].rests_until(limits) <= now,
-                )
-                for name, channels in self._channels.items()
-            ]
-
-        return await self.database.read(read)
+        return await self.database.read(
+            lambda connection: list_routes(connection, self._channels, self.rules.failover, self._clock())
+        )
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[asyncio.Event]:
@@ -321,6 +287,7 @@ class FaxService:
 
     async def _adopt(self, host: str) -> None:
         await self._durable.adopt(host)
+        await self.database.run(lambda connection: outbox.release(connection, host, self._clock()))
         self._changed()
 
     async def _release_due(self) -> None:

@@ -54,6 +54,8 @@ class Plan:
     dial_seconds: float = 0.3
     patience: float = 90.0
     hosts: tuple[str, ...] = ("first", "second")
+    drain_after: float = 0.0
+    """Seconds after which the first host gets SIGTERM, and is not started again."""
     die: str = ""
     """Where the first process dies in its last attempt: ``call``, when the call is over and nothing of its
     end is stored; ``end``, when all of it is stored in our tables, but the durable engine does not know."""
@@ -198,6 +200,9 @@ def main() -> None:
             os.waitpid(processes[host], 0)
             log.write("kill", host, "")
             processes[host] = start(plan, host, again=True)
+        if plan.drain_after:
+            time.sleep(plan.drain_after)
+            end(processes.pop(plan.hosts[0]), signal.SIGTERM)
         for at, (seconds, again) in enumerate(plan.kills):
             time.sleep(seconds)
             host, other = ("first", "second") if at % 2 == 0 else ("second", "first")

@@ -166,3 +166,17 @@ def test_a_process_that_dies_right_after_its_last_call_does_not_call_again(
     assert_nothing_lost_or_doubled(faxes, seen, plan)
     assert len(seen.dialled) == plan.faxes
     assert {each.possibly_duplicated for each in faxes} == {None}
+
+
+@pytest.mark.postgresql
+def test_a_host_that_is_drained_ends_its_calls_and_leaves_the_rest_to_the_other(tmp_path: Path) -> None:
+    with Postgres() as server:
+        plan = Plan(
+            server.database("faxes"), str(tmp_path / "calls"), str(tmp_path / "errors"), [], drain_after=1.5
+        )
+        faxes = run(plan)
+    seen = call_log.read(Path(plan.log))
+    assert_nothing_lost_or_doubled(faxes, seen, plan)
+    assert set(seen.printed.values()) == {1}
+    # Every call came to its end: none was cut, and none is repeated.
+    assert len(seen.dialled) == plan.faxes
