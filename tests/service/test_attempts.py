@@ -15,7 +15,7 @@ from t38fsp.results import FaxResult, PageRecord
 from t38fsp.service import actions, attempt_records, chain, jobs
 from t38fsp.service.attempt_rows import Begun, SupersededError
 from t38fsp.service.call_rules import Rules
-from t38fsp.service.database import Database
+from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.retry import RetryPolicy
 from t38fsp.service.policy.routing import FailOver
@@ -139,7 +139,7 @@ def test_no_more_are_released_than_a_route_has_use_for_and_the_rest_can_be_overt
 def test_the_database_refuses_a_second_released_fax_of_a_number(queue: Queue) -> None:
     first, second = queue.submit("+1", "+1")
     assert queue.release() == [first]
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(DatabaseError) as caught:
         queue.do(
             lambda connection: connection.execute(update(fax).where(fax.c.id == second).values(workflow="w"))
         )
