@@ -172,7 +172,7 @@ class Hosts:
     async def _look_after(self, other: HostInfo) -> None:
         """Adopt ``other``, whose lease is free, unless it may be about to take it again."""
         # One that has stopped has given its lease back itself.
-        grace = 0.0 if other.state == STOPPED else await self._database.read(_grace)
+        grace = 0.0 if other.state == STOPPED else await self._database.read(lambda it: _grace(it, other))
         if self._reached - self._free_since[other.id] < grace:
             return
         lease = lease_of(self._database, other.id)
@@ -188,7 +188,7 @@ class Hosts:
             await asyncio.to_thread(lease.release)
 
     def _enter(self, connection: Connection) -> None:
-        now = self._clock()
+        now = _now(connection, self._clock)
         values = {
             "started": now,
             "seen": now,
@@ -206,7 +206,7 @@ class Hosts:
         connection.execute(
             update(table)
             .where(table.c.id == self.name)
-            .values(seen=self._clock(), state=self.state, facts=self.facts)
+            .values(seen=_now(connection, self._clock), state=self.state, facts=self.facts)
         )
         return before == GONE
 
@@ -216,14 +216,21 @@ class Hosts:
         return [each for each in others if each.id in free]
 
 
-def _grace(connection: Connection) -> float:
-    """Seconds for which a lease must be free before its host is adopted."""
+def _grace(connection: Connection, other: HostInfo) -> float:
+    """Seconds for which the lease of ``other`` must be free before it is adopted."""
     if connection.dialect.name == "sqlite":
         # The kernel frees the lock with the process, and at no other time.
         return 0.0
-    query = text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())")
-    up = connection.execute(query).scalar()
-    return _GRACE if float(up or 0.0) > 2 * _AFTER_START else _AFTER_START
+    began = connection.execute(text("SELECT extract(epoch FROM pg_postmaster_start_time())")).scalar()
+    # A host that was there after the last start of the database had its lease again.
+    return _GRACE if other.seen > float(began or 0.0) + 2 * _BEAT else _AFTER_START
+
+
+def _now(connection: Connection, clock: Callable[[], float]) -> float:
+    """The time of the database, where hosts have clocks of their own."""
+    if connection.dialect.name == "sqlite":
+        return clock()
+    return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
 
 def list_hosts(connection: Connection) -> list[HostInfo]:

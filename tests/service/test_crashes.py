@@ -89,6 +89,8 @@ def ten_kills(url: str, folder: Path) -> None:
     seen = call_log.read(folder / "calls")
     assert_nothing_lost_or_doubled(faxes, seen, plan)
     assert seen.cut >= 10
+    # Those of a host that is not started again are adopted: within seconds, but for a busy machine.
+    assert max(seen.again) < 20
     assert seen.left == 0
 
 
