@@ -130,6 +130,25 @@ def test_a_strange_library_is_a_sentence() -> None:
         ModemLibrary("libc", ctypes.CDLL(None))
 
 
+class NamesOf30:
+    """The installed library with the names of 3.0, in whose headers only that of the cut-off differs."""
+
+    def __init__(self, loaded: ctypes.CDLL) -> None:
+        self._loaded = loaded
+
+    def __getattr__(self, name: str) -> object:
+        if name.endswith("_rx_signal_cutoff"):
+            raise AttributeError(name)
+        return getattr(self._loaded, name.replace("_rx_set_signal_cutoff", "_rx_signal_cutoff"))
+
+
+def test_the_names_of_3_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = library.modem_library()
+    renamed = ModemLibrary("libspandsp.so.3", NamesOf30(found.call))  # type: ignore[arg-type]
+    monkeypatch.setattr("tests.audio.telephone.modem_library", lambda: renamed)
+    transfer(tmp_path, sends=False, there=Line(gain=-30.0), back=Line(), rows=80)
+
+
 # --- the far end's clock and packets ------------------------------------------------------------------------
 
 
