@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.cli.exits import Exit
-from tests.cli.commands import Invoked, Running, invoke, started
+from tests.cli.commands import Invoked, Running, invoke, port_of, started, t38fsp
 
 FILE = """
 listen = "127.0.0.1:0"
@@ -78,6 +78,43 @@ async def test_a_service_is_copied_while_it_runs_and_restored(file: Path) -> Non
         assert "office" in (await command("keys")).stdout
         serving.process.send_signal(signal.SIGINT)
         assert (await serving.end()).status == Exit.COMPLETED
+
+
+@pytest.mark.full
+async def test_calls_that_are_up_end_before_the_service_does(file: Path, letter: Path) -> None:
+    """One out and one in, both begun before the signal; a call that comes after it is refused."""
+    any_port = ("--listen", "127.0.0.1:0")
+    async with t38fsp("receive", "--output", "far", *any_port, "--count", "1") as far:
+        await asyncio.to_thread(configure, file, port_of(await far.printed("listening")))
+        async with started("-m", "t38fsp", "serve") as serving:
+            ours = f"sip:+15550199@127.0.0.1:{port_of(await serving.printed('listening'))}"
+            await until_ready(serving)
+            submitted = await command("submit", str(letter), "--to", "+15550100")
+            assert submitted.exit_code == 0, submitted.stderr
+            async with t38fsp("send", letter, "--to", ours, *any_port) as sender:
+                await asyncio.gather(far.printed("connected"), sender.printed("connected"))
+                serving.process.send_signal(signal.SIGTERM)
+                await serving.printed("ending")
+                async with t38fsp("send", letter, "--to", ours, *any_port) as late:
+                    refused = await late.end()
+                sent, came = await asyncio.gather(sender.end(), far.end())
+            ended = await serving.end()
+    assert (sent.status, came.status) == (Exit.COMPLETED, Exit.COMPLETED), sent.output + came.output
+    assert refused.status == Exit.LINE_UNAVAILABLE, refused.output
+    assert (ended.status, ended.progress) == (Exit.COMPLETED, "")
+    assert stored("SELECT state, confirmed FROM fax") == [("delivered", 1)]
+    assert stored("SELECT pages, partial FROM received_fax") == [(1, 0)]
+
+
+def configure(file: Path, port: str) -> None:
+    """A route to this port, and time for calls."""
+    text = FILE.replace("127.0.0.1:9", f"127.0.0.1:{port}").replace("drain = 1", "drain = 120")
+    file.write_text(text, encoding="utf-8")
+
+
+def stored(query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect("state/service.db")) as connection:
+        return connection.execute(query).fetchall()
 
 
 def names_of_keys(database: str) -> list[str]:
