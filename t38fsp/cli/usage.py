@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
@@ -34,12 +35,7 @@ class CommandGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _LATER:
             return super().get_command(ctx, cmd_name)
-        app = import_module(f"t38fsp.cli.service.{_LATER[cmd_name]}").app
-        group: Any = typer.main.get_command(app)
-        command = group.commands[cmd_name]
-        # The list of commands would cut the sentence after 45 characters otherwise.
-        command.short_help = " ".join(str(command.help).partition("\n\n")[0].split())
-        return command
+        return _commands_of(_LATER[cmd_name])[cmd_name]
 
     def main(self, *args: Any, **more: Any) -> Any:
         more["standalone_mode"] = False  # otherwise typer prints the errors itself
@@ -49,6 +45,16 @@ class CommandGroup(TyperGroup):
             print(_shown(error), file=sys.stderr)
             sys.exit(_USAGE)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+@cache
+def _commands_of(module: str) -> dict[str, Any]:
+    group: Any = typer.main.get_command(import_module(f"t38fsp.cli.service.{module}").app)
+    commands: dict[str, Any] = group.commands
+    for command in commands.values():
+        # The list of commands would cut the sentence after 45 characters otherwise.
+        command.short_help = " ".join(str(command.help).partition("\n\n")[0].split())
+    return commands
 
 
 def _shown(error: Exception) -> str:

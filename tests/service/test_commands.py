@@ -146,12 +146,10 @@ async def test_a_fax_that_failed_is_sent_again_and_the_same_one_is_submitted_onc
     assert (await commands.submit(*arguments))["id"] == job["id"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("ends", "status"),
-    [
-        pytest.param(Outcome.COMPLETED, Exit.COMPLETED, marks=pytest.mark.full),
-        (Outcome.BAD_NUMBER, Exit.BAD_NUMBER),
-    ],
+    [(Outcome.COMPLETED, Exit.COMPLETED), (Outcome.BAD_NUMBER, Exit.BAD_NUMBER)],
 )
 async def test_waiting_ends_with_the_status_of_the_fax(
     commands: Commands, letter: Path, ends: Outcome, status: Exit
