@@ -13,10 +13,23 @@
     ├── ImageError                        pages: only where a program works on files itself
     │   ├── DocumentError (ValueError)    the document cannot be faxed as it is
     │   │   ├── DocumentChangedError      it was changed since the fax began
+    │   │   ├── EncryptedError            its password is missing or wrong
+    │   │   ├── CoverMarkupError          the template of a cover page does not make a page
     │   │   └── NotFaxError               a TIFF file, but not of Class F: it is sent as a picture
     │   ├── StoreError                    a received page could not be written to disk
     │   └── ImageWorkerError              a worker process died or exceeded its time limit
-    └── QuirkError (ValueError)           the virtual gateway has no such quirk
+    ├── QuirkError (ValueError)           the virtual gateway has no such quirk
+    ├── SubmissionError                   the service cannot accept what was submitted; names the fields
+    ├── ServiceError                      the service cannot do what was asked for
+    │   ├── NotFoundError                 nothing has that id
+    │   ├── StateError                    not in this state, such as cancelling a fax that is over
+    │   ├── IdempotencyError              the idempotency key came with another content before
+    │   ├── PermitError                   the key has no right to do this
+    │   └── LimitError                    a limit for some time is reached
+    ├── GuardError                        a URL that the service may not connect to
+    ├── DatabaseError                     the database of the service cannot be used
+    ├── HostError                         this host cannot take part in the service
+    └── WebError                          the REST API cannot listen where it should
 
 Each is raised before a call is placed; anything that happens to the call later is in its result. Every
 message is one sentence: what is wrong, and what to do about it where there is a remedy.

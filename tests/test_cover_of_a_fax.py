@@ -97,7 +97,7 @@ async def test_it_is_page_1_and_the_header_counts_it(tmp_path: Path, letter: Pat
         PaperSize.A4,
     )
     drawn = DrawnPage((), 1, Resolution.R8_FINE, PageSettings(), None, said)
-    assert load_page(file, 0)[1] == pixels(encode_drawn("", drawn, MODE, line(1)))
+    assert load_page(file, 0)[1] == pixels(encode_drawn("", drawn, MODE, line(1)).octets)
     for page in (2, 3):
         assert load_page(file, page - 1)[1] == pixels(encode_page(letter, page - 2, MODE, line(page)))
 

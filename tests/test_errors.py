@@ -50,6 +50,10 @@ INTERNAL = {
     "FailedCommandError",
     # It becomes the verdict on the call that waited to be set up.
     "OverloadedError",
+    # The answer to a request of the REST API.
+    "ProblemError",
+    # It ends what a host does for an attempt that another one has taken over.
+    "SupersededError",
 }
 
 

@@ -97,6 +97,7 @@ within(TlsSettings, certificate=st.text(), key=st.text())
 within(
     EngineSettings,
     take_limit=st.floats(0.1, 100.0),
+    audio_calls=MANY,
     workers=st.none() | st.integers(1, 64),
     image_workers=st.none() | MANY,
 )

@@ -101,7 +101,7 @@ class FakeEngine:
     def abort(self, job: int) -> None:
         self._tasks[job].cancel()
 
-    def refuse(self, call: int) -> None:
+    def refuse(self, call: int, status: int = 486) -> None:
         _logger.warning("refused call %d of %s", call, self._waiting[call])
 
     def forsake(self) -> None:

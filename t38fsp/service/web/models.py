@@ -202,7 +202,7 @@ class AttemptModel(BaseModel):
     ended: datetime | None
     first_page: int
     dialog: str
-    result: Any_ | None = Field(description="As `t38fsp send --json` prints it, once the call is over.")
+    result: Any_ | None = Field(description="A `FaxResult`, once the call is over.")
 
     @classmethod
     def values(cls, attempt: Attempt) -> dict[str, Any]:
