@@ -13,25 +13,32 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sip.values import DialogId
 from t38fsp.events import Connected, Dialing, Finished, PageDone, PageStarted
 from t38fsp.outcome import Outcome
+from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult, PageRecord
-from t38fsp.service import durable, jobs  # noqa: F401  # imported before the fork
+from t38fsp.service import attempt_records, durable, jobs  # noqa: F401  # imported before the fork
 from t38fsp.service.attempts import Attempts
 from t38fsp.service.call_rules import Rules
-from t38fsp.service.caller import CallOrder, OnConnected, OnEvent
+from t38fsp.service.caller import Caller, CallOrder, OnConnected, OnEvent
+from t38fsp.service.calls import ProviderCaller
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.retry import RetryPolicy, RetryRule
+from t38fsp.service.preparing import Preparing
 from t38fsp.service.queue_settings import QueueSettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission
 from t38fsp.service.values import Receiver
+from t38fsp.settings.file import direct_route
 from tests.service.call_log import CallLog
 
 SOON = RetryRule(first_delay=1.0, growth=1.0)
@@ -54,11 +61,15 @@ class Plan:
     dial_seconds: float = 0.3
     patience: float = 90.0
     hosts: tuple[str, ...] = ("first", "second")
+    peer: str = ""
+    """HOST:PORT that real calls go to, with the file ``document``, instead of those of the stand-in."""
+    document: str = ""
     drain_after: float = 0.0
     """Seconds after which the first host gets SIGTERM, and is not started again."""
     die: str = ""
     """Where the first process dies in its last attempt: ``call``, when the call is over and nothing of its
-    end is stored; ``end``, when all of it is stored in our tables, but the durable engine does not know."""
+    end is stored; ``end``, when all of it is stored in our tables, but the durable engine does not know;
+    ``page``, soon after the first page was confirmed."""
 
 
 class LoggedCalls:
@@ -111,15 +122,24 @@ async def serve(plan: Plan, host: str) -> None:
     database = Database(plan.url)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    policy = RetryPolicy(jitter=0.0, line=SOON, partial=SOON, other=SOON, no_answer=SOON)
-    async with FaxService(
-        database,
-        LoggedCalls(plan, host),
-        {"trunk": plan.channels},
-        rules=Rules(policy),
-        settings=QueueSettings(drain=30.0),
-        host=host,
-    ):
+    policy = RetryPolicy(jitter=0.0, busy=SOON, line=SOON, partial=SOON, other=SOON, no_answer=SOON)
+    async with AsyncExitStack() as stack:
+        caller: Caller = LoggedCalls(plan, host)
+        if plan.peer:
+            route = direct_route(peer=plan.peer).named("trunk")
+            provider = await stack.enter_async_context(FaxProvider(("127.0.0.1", 0), routes=[route]))
+            preparing = await stack.enter_async_context(Preparing(database))
+            caller = ProviderCaller(provider, preparing)
+        await stack.enter_async_context(
+            FaxService(
+                database,
+                caller,
+                {"trunk": plan.channels},
+                rules=Rules(policy),
+                settings=QueueSettings(drain=30.0),
+                host=host,
+            )
+        )
         await stop.wait()
     await database.close()
 
@@ -143,6 +163,9 @@ def start(plan: Plan, host: str, *, again: bool = False) -> int:
 
 def die_in(where: str, attempts: int) -> None:
     """Have this process die in the last of this number of attempts."""
+    if where == "page":
+        die_after_a_page()
+        return
     name = {"call": "_call", "end": "_run"}[where]
     original = getattr(Attempts, name)
     done = 0
@@ -158,6 +181,16 @@ def die_in(where: str, attempts: int) -> None:
     setattr(Attempts, name, until_then)
 
 
+def die_after_a_page() -> None:
+    original = attempt_records.page_confirmed
+
+    def and_die(*arguments: Any) -> None:
+        original(*arguments)
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    attempt_records.page_confirmed = and_die
+
+
 def end(process: int, number: signal.Signals) -> None:
     os.kill(process, number)
     os.waitpid(process, 0)
@@ -168,7 +201,8 @@ def submit(plan: Plan) -> str:
     database = Database(plan.url)
     database.create()
     numbers = [f"+1555010{at % plan.numbers:02}" for at in range(plan.faxes)]
-    given = Submission((("letter.pdf", b"content"),), tuple(map(Receiver, numbers)))
+    content = Path(plan.document).read_bytes() if plan.document else b"content"
+    given = Submission((("letter.tif", content),), tuple(map(Receiver, numbers)))
     targets = [Target(number, ("trunk",), None) for number in numbers]
     job, _ = database.transact(
         lambda connection: jobs.insert_job(connection, given, targets, "", time.time())

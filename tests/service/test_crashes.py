@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import resource
 import subprocess
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.provider import FaxProvider
+from t38fsp.results import FaxResult
 from t38fsp.service import jobs
 from t38fsp.service.database import Database
 from t38fsp.service.values import Fax, FaxState
+from t38fsp.t30.vocabulary import Resolution
+from tests.pages import make_document
 from tests.peers.postgres import Postgres
 from tests.service import call_log
 from tests.service.crash_program import Plan, command
@@ -182,3 +187,42 @@ def test_a_host_that_is_drained_ends_its_calls_and_leaves_the_rest_to_the_other(
     assert set(seen.printed.values()) == {1}
     # Every call came to its end: none was cut, and none is repeated.
     assert len(seen.dialled) == plan.faxes
+
+
+async def test_a_process_that_dies_in_a_real_call_continues_with_the_page_after_the_last_confirmed_one(
+    tmp_path: Path, page_threads: None
+) -> None:
+    document = tmp_path / "letter.tif"
+    await asyncio.to_thread(make_document, document, [(1728, Resolution.R8_STANDARD, 300, "lines")] * 4)
+    files: list[Path] = []
+
+    async def take(provider: FaxProvider) -> None:
+        async for call in provider.calls():
+            files.append(tmp_path / f"received-{len(files)}.tif")
+            taken.append(asyncio.create_task(call.receive(files[-1])))
+
+    taken: list[asyncio.Task[FaxResult]] = []
+    async with FaxProvider(("127.0.0.1", 0), accept_calls=True) as far:
+        taking = asyncio.create_task(take(far))
+        url = f"sqlite:///{tmp_path / 'faxes.db'}"
+        plan = Plan(
+            url,
+            str(tmp_path / "calls"),
+            str(tmp_path / "errors"),
+            [],
+            faxes=1,
+            hosts=("only",),
+            peer="{}:{}".format(*far.address),
+            document=str(document),
+            die="page",
+        )
+        (fax,) = await asyncio.to_thread(run, plan)
+        results = await asyncio.gather(*taken)
+    await taking
+    assert (fax.state, fax.confirmed, fax.pages) == (FaxState.DELIVERED, 4, 4)
+    assert len(results) == 2
+    first, second = (result.pages_confirmed for result in results)
+    assert first >= 1
+    # Each page came once, but for the one whose confirmation the process may have died with.
+    assert first + second in (4, 5)
+    assert fax.possibly_duplicated == 5 - second
