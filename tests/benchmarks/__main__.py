@@ -36,6 +36,7 @@ from tests.benchmarks.measures import (
     overload,
     packets,
     page_work,
+    queue,
     soak,
     start,
     whole_calls,
@@ -58,6 +59,7 @@ MEASURES = {
         Entry("P11", "ten pages in the internet-aware mode", 1, internet_aware.measure),
         Entry("P12", "a soak of short calls (--minutes)", 62, soak.measure),
         Entry("P13", "faxes in audio at once, over libspandsp's fax machines in C", 14, audio.measure),
+        Entry("P14", "two thousand faxes through the queue of the service", 7, queue.measure),
     )
 }
 LONG = frozenset({"P12"})
