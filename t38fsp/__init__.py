@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from t38fsp.choices import Quality as Quality
     from t38fsp.choices import Switch as Switch
     from t38fsp.cover import Cover as Cover
+    from t38fsp.documents.cover_markup import CoverMarkupError as CoverMarkupError
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
     from t38fsp.events import Addressed as Addressed
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from t38fsp.header import Header as Header
     from t38fsp.image.errors import DocumentChangedError as DocumentChangedError
     from t38fsp.image.errors import DocumentError as DocumentError
+    from t38fsp.image.errors import EncryptedError as EncryptedError
     from t38fsp.image.errors import ImageError as ImageError
     from t38fsp.image.errors import ImageWorkerError as ImageWorkerError
     from t38fsp.image.errors import NotFaxError as NotFaxError
@@ -114,6 +116,7 @@ else:
             "Switch",
         ),
         "t38fsp.cover": ("Cover",),
+        "t38fsp.documents.cover_markup": ("CoverMarkupError",),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
@@ -138,6 +141,7 @@ else:
         "t38fsp.image.errors": (
             "DocumentChangedError",
             "DocumentError",
+            "EncryptedError",
             "ImageError",
             "ImageWorkerError",
             "NotFaxError",
