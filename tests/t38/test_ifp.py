@@ -111,6 +111,16 @@ def test_what_belongs_to_no_modem_of_ours_says_so() -> None:
     assert Indicator.CED.modem is None
 
 
+@pytest.mark.parametrize("syntax", Syntax)
+@pytest.mark.parametrize(("count", "determinant"), [(127, "7F"), (128, "80 80"), (0x3FFF, "BF FF")])
+def test_the_count_of_fields_has_two_octets_from_128_on(count: int, determinant: str, syntax: Syntax) -> None:
+    """The length determinant of PER (X.691 11.9.3.6, 11.9.3.7)."""
+    packet = data(V21, *[FieldType.HDLC_FCS_OK] * count)
+    octets = encode(packet, syntax)
+    assert octets.startswith(bytes.fromhex(f"C0 {determinant}"))
+    assert parse(octets, syntax) == packet
+
+
 @pytest.mark.parametrize(
     ("octets", "syntax", "why"),
     [
