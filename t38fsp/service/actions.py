@@ -66,6 +66,15 @@ def cancel(connection: Connection, id: str, now: float) -> tuple[list[Fax], list
     return [jobs.read_fax(connection, each.id) for each in found], workflows
 
 
+def cancel_all(connection: Connection, reason: str, now: float) -> int:
+    """Cancel all faxes that are not over, where no host runs; returns how many there were."""
+    unfinished = [state.value for state in FaxState if not state.final]
+    found = connection.execute(select(fax.c.id).where(fax.c.state.in_(unfinished))).scalars().all()
+    for id in found:
+        chain.end(connection, id, FaxState.CANCELLED, reason, now)
+    return len(found)
+
+
 def retry(connection: Connection, id: str, now: float) -> list[Fax]:
     """Queue what failed or was cancelled of a fax or job again. Raises NotFoundError, StateError."""
     over = (FaxState.FAILED, FaxState.CANCELLED)

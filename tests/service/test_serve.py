@@ -47,13 +47,15 @@ async def until_ready(serving: Running) -> str:
 
 
 @pytest.mark.full
-async def test_a_service_is_copied_while_it_runs_and_restored(file: Path) -> None:
+async def test_a_service_is_copied_while_it_runs_and_restored(letter: Path) -> None:
     async with started("-m", "t38fsp", "serve") as serving:
         assert "host here" in await until_ready(serving)
         hosts = await command("hosts", "--json")
         assert json.loads(hosts.stdout)["state"] == "running"
         key = await command("keys", "add", "office")
         assert key.exit_code == 0, key.stderr
+        submitted = await command("submit", str(letter), "--to", "+15550100", "--at", "2099-01-01")
+        assert submitted.exit_code == 0, submitted.stderr
         copied = await command("backup", "copy.db")
         assert copied.exit_code == 0, copied.stderr
         assert (await command("backup", "copy.db")).exit_code == Exit.USAGE
@@ -68,7 +70,7 @@ async def test_a_service_is_copied_while_it_runs_and_restored(file: Path) -> Non
         ended = await serving.end()
     assert (ended.status, ended.progress) == (Exit.COMPLETED, "")
     assert "api" not in os.listdir()
-    restored = await command("restore", "copy.db", "--replace")
+    restored = await command("restore", "copy.db", "--replace", "--cancel-queue")
     assert restored.exit_code == 0, restored.stderr
     assert names_of_keys("state/service.db") == ["office"]
     (kept,) = (name for name in os.listdir("state") if name.startswith("service.db.2"))
@@ -76,6 +78,7 @@ async def test_a_service_is_copied_while_it_runs_and_restored(file: Path) -> Non
     async with started("-m", "t38fsp", "serve") as serving:
         await until_ready(serving)
         assert "office" in (await command("keys")).stdout
+        assert json.loads((await command("queue", "--state", "cancelled", "--json")).stdout)["attempts"] == 0
         serving.process.send_signal(signal.SIGINT)
         assert (await serving.end()).status == Exit.COMPLETED
 

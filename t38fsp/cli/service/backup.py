@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -16,7 +17,8 @@ from pathlib import Path
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.serve import refusals
-from t38fsp.service.database import Database
+from t38fsp.service.actions import cancel_all
+from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.hosts import list_hosts
 from t38fsp.service.leases import lease_of
 from t38fsp.service.settings_file import read_service
@@ -50,7 +52,7 @@ def backup(config: Path | None, file: Path) -> Exit:
     return Exit.COMPLETED
 
 
-def restore(config: Path | None, file: Path, replace: bool) -> Exit:
+def restore(config: Path | None, file: Path, replace: bool, cancel_queue: bool) -> Exit:
     target = _database(config)
     if not file.is_file():
         raise CommandError(f"{file} is not a file; name one that t38fsp backup made", Exit.USAGE)
@@ -67,6 +69,8 @@ def restore(config: Path | None, file: Path, replace: bool) -> Exit:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(_open(file)) as original, closing(sqlite3.connect(part)) as copy:
             original.backup(copy)
+        if cancel_queue:
+            _cancel_queue(part)
         # Before it gets its name: a crash then leaves the old file, or a whole new one.
         _flush(part)
         if target.exists():
@@ -119,6 +123,19 @@ def _faults(file: Path) -> str:
         # enough.
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     return "" if found == "ok" else str(found)
+
+
+def _cancel_queue(part: Path) -> None:
+    """Cancel all faxes that are not over: some were sent after the copy was made. Raises CommandError."""
+    reason, now = "it was in the queue of a restored copy", time.time()
+    database = Database(f"sqlite:///{part}")
+    try:
+        count = database.transact(lambda connection: cancel_all(connection, reason, now))
+    except DatabaseError as error:
+        raise CommandError(str(error), Exit.ERROR) from error
+    finally:
+        database.engine.dispose()
+    print_line(f"{count} faxes of its queue are cancelled", sys.stdout)
 
 
 def _check_unused(target: Path) -> None:

@@ -198,6 +198,12 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="In place of a database that exists, which is kept beside it.")
     ] = False,
+    cancel_queue: Annotated[
+        bool,
+        typer.Option(
+            "--cancel-queue", help="Cancel what waits in it: some of it was sent since the copy was made."
+        ),
+    ] = False,
     config: ConfigFile = None,
     log: LogOptions,
 ) -> None:
@@ -206,6 +212,6 @@ def restore(
     def run() -> Exit:
         from t38fsp.cli.service import backup as command
 
-        return command.restore(config, file, replace)
+        return command.restore(config, file, replace, cancel_queue)
 
     raise run_command(run, log)
