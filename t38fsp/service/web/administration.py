@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from t38fsp.service import audit, blocked, keys, overview, remembered
 from t38fsp.service.blocked import BlockedCaller
@@ -17,7 +17,7 @@ from t38fsp.service.values import ApiKey, Scope
 from t38fsp.service.web.cursors import Cursor, Limit, next_cursor, read_cursor, read_number
 from t38fsp.service.web.faxes import InContext
 from t38fsp.service.web.identity import Admin, Anyone, Overseer
-from t38fsp.service.web.models import AttemptModel, at, at_or_none
+from t38fsp.service.web.models import AttemptModel, Moment, at, at_or_none
 
 router = APIRouter(prefix="/v1")
 
@@ -342,7 +342,7 @@ async def read_audit(
     client: Admin,
     key: Annotated[str | None, Query(max_length=40)] = None,
     subject: Annotated[str | None, Query(max_length=60)] = None,
-    since: AwareDatetime | None = None,
+    since: Moment | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> AuditList:
@@ -376,7 +376,7 @@ async def read_audit(
 async def read_journal(
     context: InContext,
     client: Overseer,
-    since: AwareDatetime | None = None,
+    since: Moment | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> Journal:

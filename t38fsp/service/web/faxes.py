@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from t38fsp.service import documents, jobs, overview
@@ -24,6 +23,7 @@ from t38fsp.service.web.models import (
     FaxList,
     FaxModel,
     JobModel,
+    Moment,
 )
 from t38fsp.service.web.problems import invalid_field
 from t38fsp.service.web.submissions import submission_of
@@ -85,8 +85,8 @@ async def list_faxes(
     number: Annotated[str, Query(max_length=300)] = "",
     route: Annotated[str, Query(max_length=64)] = "",
     reference: Annotated[str, Query(max_length=200)] = "",
-    since: Annotated[AwareDatetime | None, Query(description="Submitted at this time or later.")] = None,
-    until: AwareDatetime | None = None,
+    since: Annotated[Moment | None, Query(description="Submitted at this time or later.")] = None,
+    until: Moment | None = None,
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> FaxList:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from t38fsp.call_settings import CallSettings
 from t38fsp.page_settings import PageSettings
@@ -18,6 +18,16 @@ from t38fsp.service.web.settings_models import settings_model
 Line = Annotated[str, Field(max_length=200)]
 Number = Annotated[str, Field(min_length=1, max_length=300, description="A number, or a SIP URI.")]
 Any_ = dict[str, Any]
+
+
+def _written(value: object) -> object:
+    # pydantic would take a number for seconds since 1970, or since now, or for milliseconds.
+    if not isinstance(value, str) or value.replace(".", "").lstrip("+-").isdigit():
+        raise ValueError("write a date and a time with their offset, as in 2026-12-01T09:30:00+01:00")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -110,8 +120,8 @@ class FaxFields(_Request):
         "", description="A route, or several in order, separated by commas. By number if empty."
     )
     priority: int = Field(5, ge=LEAST_PRIORITY, le=MOST_PRIORITY, description="1 is the most urgent.")
-    not_before: AwareDatetime | None = None
-    deadline: AwareDatetime | None = Field(None, description="No call begins after it.")
+    not_before: Moment | None = None
+    deadline: Moment | None = Field(None, description="No call begins after it.")
     window: str = Field("", max_length=80, description="Hours in which it may be called, by name or text.")
     reference: Line = Field("", description="Your own name for it.")
     cover: CoverInput | None = None

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from sip.logs import get_logger
 from t38fsp.errors import FaxError, SettingError
@@ -126,10 +127,22 @@ def install(app: FastAPI) -> None:
     """Have all errors of the application answered with problems."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        return problem_of(error).response()
+        response = problem_of(error).response()
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_methods(app, request.url.path))
+        return response
 
     for kind in (ProblemError, FaxError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Those that an address has: the framework tells those of one of its routes alone."""
+    found: set[str] = set()
+    for known, methods in app.openapi()["paths"].items():
+        if compile_path(known)[0].fullmatch(path):
+            found.update(method.upper() for method in methods)
+    return sorted(found)
 
 
 def _detail(error: HTTPException) -> str:

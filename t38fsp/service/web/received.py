@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from t38fsp.received.facts import information
@@ -19,7 +19,7 @@ from t38fsp.service.values import Delivery, DeliveryState, ReceivedFax
 from t38fsp.service.web.cursors import Cursor, Limit, next_cursor, read_cursor
 from t38fsp.service.web.faxes import InContext
 from t38fsp.service.web.identity import Admin, Overseer
-from t38fsp.service.web.models import at, at_or_none
+from t38fsp.service.web.models import Moment, at, at_or_none
 from t38fsp.service.web.page_files import FILE_RESPONSES, PageNumber
 from t38fsp.service.web.pages import PDF, PNG, TIFF
 
@@ -122,8 +122,8 @@ async def list_received(
     station_id: Text = "",
     route: Text = "",
     rule: Text = "",
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     undelivered: Annotated[bool, Query(description="Only those of which a delivery has failed.")] = False,
     limit: Limit = 50,
     cursor: Cursor = "",

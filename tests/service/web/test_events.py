@@ -42,9 +42,9 @@ async def told(answer: httpx.Response) -> AsyncIterator[Told]:
             fields[name] = value
 
 
-async def key_of(service: FaxService, *scopes: Scope) -> str:
+async def key_of(service: FaxService, *scopes: Scope, **more: Any) -> str:
     _, token = await service.database.run(
-        lambda connection: keys.create(connection, "x", scopes, time.time())
+        lambda connection: keys.create(connection, "x", scopes, time.time(), **more)
     )
     return token
 

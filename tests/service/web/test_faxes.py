@@ -85,6 +85,8 @@ FIELDS: list[Any] = [
     ({"priority": "high"}, ["priority"]),
     ({"route": "nowhere"}, ["route"]),
     ({"not_before": "2026-12-01T10:00:00"}, ["not_before"]),
+    ({"not_before": 1796000000}, ["not_before"]),
+    ({"deadline": "1796000000"}, ["deadline"]),
     ({"deadline": "2001-01-01T00:00:00Z"}, ["deadline"]),
     ({"cover": {"template": "/etc/passwd"}}, ["cover.template"]),
     ({"cover": {"logo": "/etc/passwd"}}, ["cover.logo"]),
