@@ -153,7 +153,7 @@ async def list_numbers(
 ) -> NumberList:
     """What numbers took last time, the latest first."""
     before = read_cursor(cursor)
-    found = await context.run(lambda connection: remembered.listing(connection, limit, before))
+    found = await context.read(lambda connection: remembered.listing(connection, limit, before))
     following = next_cursor(found, limit, lambda each: (each.updated, each.number))
     return NumberList(items=[NumberModel.of(each) for each in found], next=following)
 
@@ -161,7 +161,7 @@ async def list_numbers(
 @router.get("/numbers/{number}", operation_id="get_number", tags=["numbers"])
 async def get_number(context: InContext, client: Overseer, number: Number) -> NumberModel:
     """What a number took last time; the next call to it begins there."""
-    return NumberModel.of(await context.run(lambda connection: remembered.read(connection, number)))
+    return NumberModel.of(await context.read(lambda connection: remembered.read(connection, number)))
 
 
 @router.delete("/numbers/{number}", status_code=204, operation_id="forget_number", tags=["numbers"])
@@ -174,7 +174,7 @@ async def forget_number(context: InContext, client: Admin, number: Number) -> No
 @router.get("/blocked", operation_id="list_blocked", tags=["numbers"])
 async def list_blocked(context: InContext, client: Overseer) -> BlockedList:
     """The block list of callers, at most 1000."""
-    found = await context.run(blocked.listing)
+    found = await context.read(blocked.listing)
     return BlockedList(items=[BlockedModel.of(each) for each in found])
 
 
@@ -269,7 +269,7 @@ KeyId = Annotated[str, Path(max_length=40)]
 @router.get("/keys", operation_id="list_keys", tags=["keys"])
 async def list_keys(context: InContext, client: Admin) -> KeyList:
     """All keys, also those that were revoked."""
-    return KeyList(items=[KeyModel.of(each) for each in await context.run(keys.all_keys)])
+    return KeyList(items=[KeyModel.of(each) for each in await context.read(keys.all_keys)])
 
 
 @router.post("/keys", status_code=201, operation_id="make_key", tags=["keys"])
@@ -348,7 +348,7 @@ async def read_audit(
 ) -> AuditList:
     """Who sent, saw and deleted what, the latest first."""
     before = read_number(cursor)
-    found = await context.run(
+    found = await context.read(
         lambda connection: audit.records(
             connection,
             limit,
@@ -382,7 +382,7 @@ async def read_journal(
 ) -> Journal:
     """Calls that sent, in the order of their ends; received faxes are at /v1/received."""
     after, begin = read_cursor(cursor), None if since is None else since.timestamp()
-    found = await context.run(lambda connection: overview.ended_calls(connection, limit, after, begin))
+    found = await context.read(lambda connection: overview.ended_calls(connection, limit, after, begin))
     items = [
         CallModel(
             **AttemptModel.values(each.attempt),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -35,8 +36,10 @@ Faxes are sent and received over T.38 and SIP. A *job* is what was submitted at 
 of a job. Errors are problem documents (RFC 9457). Lists have cursors: pass `next` as `cursor`."""
 
 
-def make_app(context: Context) -> FastAPI:
-    """The application, without what it needs while it runs (:func:`running`)."""
+@cache
+def application() -> FastAPI:
+    """The application. What it needs of a service comes with each request (``t38fsp.service.web.edge``), so
+    that one serves all."""
     app = FastAPI(
         title="t38fsp",
         version=version("t38fsp"),
@@ -53,7 +56,6 @@ def make_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     openapi.install(app)
-    app.state.context = context
     return app
 
 
@@ -64,11 +66,9 @@ async def running(
     fetch: FetchSettings = FetchSettings(),
     webhooks: RetrySettings = RetrySettings(),
     deliver: Callable[[], None] = lambda: None,
-) -> AsyncIterator[FastAPI]:
-    """The application for a service that runs; ``deliver`` is called when a delivery is asked for again.
-
-    Streams end when it is left.
-    """
+) -> AsyncIterator[Context]:
+    """What the application needs of a service that runs; ``deliver`` is called when a delivery is asked for
+    again. Streams end when it is left."""
     feed, metrics, pages = Feed(service, settings.max_streams), Metrics(), Pages()
     context = Context(service, settings, fetch, webhooks, Rates(), feed, metrics, pages, deliver)
     tasks: list[asyncio.Task[Any]] = [
@@ -76,7 +76,7 @@ async def running(
         asyncio.create_task(metrics.run(service, feed), name="metrics"),
     ]
     try:
-        yield make_app(context)
+        yield context
     finally:
         for task in tasks:
             task.cancel()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _logger = get_logger(__name__)
+CONTEXT = "t38fsp.context"
+"""Key of the scope of a request."""
+
 _SEEN_AGAIN = 3600.0
 """Seconds in which the audit log does not repeat that the same client saw the same thing."""
 _MOST_SEEN = 20_000
@@ -34,7 +37,7 @@ _USED_AGAIN = 60.0
 
 
 class Context:
-    """What the handlers of one application share; they get it as a dependency (:func:`context_of`)."""
+    """What the handlers of one service share; they get it as a dependency (:func:`context_of`)."""
 
     def __init__(
         self,
@@ -66,6 +69,10 @@ class Context:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction. Raises DatabaseError."""
         return await self.database.run(work)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """The same for ``work`` that only reads, so that it does not wait for one that writes."""
+        return await self.database.read(work)
 
     async def audit(self, client: Client, action: str, subject: str, detail: Json | None = None) -> None:
         """Record what was done."""
@@ -112,7 +119,7 @@ class Context:
 
 
 def context_of(request: Request) -> Context:
-    """The context of the application that serves the request."""
-    context = request.app.state.context
+    """The context that a request came with."""
+    context = request.scope[CONTEXT]
     assert isinstance(context, Context)
     return context

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from t38fsp.service.web.context import CONTEXT, Context
 from t38fsp.service.web.problems import problem_of
 from t38fsp.service.web_settings import WebSettings
 
@@ -28,18 +29,18 @@ _HEADERS = {
 
 
 class Edge:
-    """An ASGI application around another one; ``local`` for that of the Unix socket."""
+    """The application for one service and one way in; ``local`` for the Unix socket."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, *, local: bool) -> None:
+    def __init__(self, app: ASGIApp, context: Context, *, local: bool) -> None:
         self._app = app
-        self._settings = settings
-        self._local = local
+        self._settings = context.settings
+        self._scope = {CONTEXT: context, LOCAL: local}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn is told to offer neither web sockets nor lifespan events.
         if scope["type"] != "http":
             return
-        scope[LOCAL] = self._local
+        scope.update(self._scope)
         started = False
 
         async def send_on(message: Message) -> None:

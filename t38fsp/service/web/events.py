@@ -121,6 +121,6 @@ async def _still_valid(context: Context, client: Client) -> bool:
         return True
     id = client.key.id
     try:
-        return (await context.run(lambda connection: keys.read(connection, id))).revoked is None
+        return (await context.read(lambda connection: keys.read(connection, id))).revoked is None
     except NotFoundError:
         return False

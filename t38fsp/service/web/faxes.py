@@ -73,7 +73,7 @@ async def submit(
     job = await context.service.submit(given, client.key)
     await context.audit(client, "job.submitted", job.id, {"receivers": len(given.receivers)})
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return await context.run(lambda connection: _job_model(connection, job))
+    return await context.read(lambda connection: _job_model(connection, job))
 
 
 @router.get("/faxes", operation_id="list_faxes")
@@ -102,7 +102,7 @@ async def list_faxes(
         until=None if until is None else until.timestamp(),
     )
     before = read_cursor(cursor)
-    found = await context.run(lambda connection: jobs.list_faxes(connection, which, limit, before))
+    found = await context.read(lambda connection: jobs.list_faxes(connection, which, limit, before))
     await context.saw(client, "faxes.listed", "")
     following = next_cursor(found, limit, lambda fax: (fax.created, fax.id))
     return FaxList(items=[FaxModel.of(each) for each in found], next=following)
@@ -117,7 +117,7 @@ async def get_fax(context: InContext, client: Reader, fax: FaxId) -> FaxDetail:
         calls = [AttemptModel.of(each) for each in jobs.attempts_of(connection, fax)]
         return FaxDetail(**FaxModel.values(found), calls=calls)
 
-    detail = await context.run(read)
+    detail = await context.read(read)
     await context.saw(client, "fax.seen", fax)
     return detail
 
@@ -125,7 +125,7 @@ async def get_fax(context: InContext, client: Reader, fax: FaxId) -> FaxDetail:
 @router.post("/faxes/{fax}/cancel", operation_id="cancel_fax")
 async def cancel_fax(context: InContext, client: Changer, fax: FaxId) -> FaxModel:
     """Cancel a fax; a call that is up is ended."""
-    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.read(lambda connection: own_fax(connection, client, fax))
     await context.service.cancel(fax)
     return await _changed_fax(context, client, fax, "fax.cancelled")
 
@@ -133,7 +133,7 @@ async def cancel_fax(context: InContext, client: Changer, fax: FaxId) -> FaxMode
 @router.post("/faxes/{fax}/retry", operation_id="retry_fax")
 async def retry_fax(context: InContext, client: Changer, fax: FaxId) -> FaxModel:
     """Queue a fax again that failed or was cancelled, from its first page that is not confirmed."""
-    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.read(lambda connection: own_fax(connection, client, fax))
     await context.service.retry(fax)
     return await _changed_fax(context, client, fax, "fax.retried")
 
@@ -141,7 +141,7 @@ async def retry_fax(context: InContext, client: Changer, fax: FaxId) -> FaxModel
 @router.post("/faxes/{fax}/resolve", operation_id="resolve_fax")
 async def resolve_fax(context: InContext, client: Changer, fax: FaxId, decision: Decision) -> FaxModel:
     """Decide what becomes of a fax that is held."""
-    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.read(lambda connection: own_fax(connection, client, fax))
     await context.service.resolve_held(fax, decision.send_again)
     return await _changed_fax(context, client, fax, "fax.resolved")
 
@@ -150,14 +150,14 @@ async def resolve_fax(context: InContext, client: Changer, fax: FaxId, decision:
 async def delete_fax(context: InContext, client: Changer, fax: FaxId) -> None:
     """Delete a fax that is over, with its results; with the last fax of a job goes the job, with its
     documents."""
-    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.read(lambda connection: own_fax(connection, client, fax))
     await context.service.delete(fax)
     await context.audit(client, "fax.deleted", fax)
 
 
 async def _changed_fax(context: Context, client: Client, fax: str, action: str) -> FaxModel:
     await context.audit(client, action, fax)
-    return FaxModel.of(await context.run(lambda connection: jobs.read_fax(connection, fax)))
+    return FaxModel.of(await context.read(lambda connection: jobs.read_fax(connection, fax)))
 
 
 # --- jobs ---------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ async def _changed_fax(context: Context, client: Client, fax: str, action: str) 
 @router.get("/jobs/{job}", operation_id="get_job")
 async def get_job(context: InContext, client: Reader, job: JobId) -> JobModel:
     """A job with its faxes."""
-    found = await context.run(lambda connection: _job_model(connection, own_job(connection, client, job)))
+    found = await context.read(lambda connection: _job_model(connection, own_job(connection, client, job)))
     await context.saw(client, "job.seen", job)
     return found
 
@@ -174,7 +174,7 @@ async def get_job(context: InContext, client: Reader, job: JobId) -> JobModel:
 @router.post("/jobs/{job}/cancel", operation_id="cancel_job")
 async def cancel_job(context: InContext, client: Changer, job: JobId) -> JobModel:
     """Cancel all faxes of a job that are not over."""
-    await context.run(lambda connection: own_job(connection, client, job))
+    await context.read(lambda connection: own_job(connection, client, job))
     await context.service.cancel(job)
     return await _changed_job(context, client, job, "job.cancelled")
 
@@ -182,7 +182,7 @@ async def cancel_job(context: InContext, client: Changer, job: JobId) -> JobMode
 @router.post("/jobs/{job}/retry", operation_id="retry_job")
 async def retry_job(context: InContext, client: Changer, job: JobId) -> JobModel:
     """Queue all faxes of a job again that failed or were cancelled."""
-    await context.run(lambda connection: own_job(connection, client, job))
+    await context.read(lambda connection: own_job(connection, client, job))
     await context.service.retry(job)
     return await _changed_job(context, client, job, "job.retried")
 
@@ -190,14 +190,14 @@ async def retry_job(context: InContext, client: Changer, job: JobId) -> JobModel
 @router.delete("/jobs/{job}", status_code=204, operation_id="delete_job")
 async def delete_job(context: InContext, client: Changer, job: JobId) -> None:
     """Delete a job that is over, with its documents, pages and results."""
-    await context.run(lambda connection: own_job(connection, client, job))
+    await context.read(lambda connection: own_job(connection, client, job))
     await context.service.delete(job)
     await context.audit(client, "job.deleted", job)
 
 
 async def _changed_job(context: Context, client: Client, job: str, action: str) -> JobModel:
     await context.audit(client, action, job)
-    return await context.run(lambda connection: _job_model(connection, jobs.read(connection, job)))
+    return await context.read(lambda connection: _job_model(connection, jobs.read(connection, job)))
 
 
 @router.get(
@@ -217,7 +217,7 @@ async def get_document(
             raise NotFoundError("document", str(position))
         return documents.content(connection, found.documents[position - 1].id)
 
-    content = await context.run(read)
+    content = await context.read(read)
     await context.saw(client, "document.seen", job)
     # Never shown by a browser as a page of this origin, whatever was submitted.
     headers = {"Content-Disposition": f'attachment; filename="{job}-{position}"'}

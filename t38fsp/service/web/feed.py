@@ -62,7 +62,7 @@ class Feed:
     async def _look(self) -> None:
         with contained(_logger, "looking for events failed"):
             try:
-                last = await self._service.database.run(events.last)
+                last = await self._service.database.read(events.last)
             except DatabaseError:
                 return
             if last != self._last:
@@ -72,9 +72,9 @@ class Feed:
 
     async def batches(self, after: int | None) -> AsyncIterator[list[Event]]:
         """The events after the one with that number, or from now on; empty lists as signs of life."""
-        number = await self._service.database.run(events.last) if after is None else after
+        number = await self._service.database.read(events.last) if after is None else after
         while not self._closed:
-            found = await self._service.database.run(partial(events.since, number=number, limit=_AT_ONCE))
+            found = await self._service.database.read(partial(events.since, number=number, limit=_AT_ONCE))
             if found:
                 number = found[-1].number
                 yield found
@@ -94,7 +94,7 @@ class Feed:
 async def of_key(service: FaxService, found: list[Event], key: str) -> list[Event]:
     """The events that are about jobs of a key."""
     jobs = {_job(each) for each in found}
-    keys = await service.database.run(lambda connection: overview.key_of(connection, jobs))
+    keys = await service.database.read(lambda connection: overview.key_of(connection, jobs))
     return [each for each in found if keys.get(_job(each)) == key]
 
 

@@ -35,7 +35,7 @@ async def readyz(context: InContext) -> Health:
     """Whether this host takes faxes: its database answers, and it is not being drained. It needs no key."""
     try:
         async with asyncio.timeout(_WITHIN):
-            await context.run(overview.answers)
+            await context.read(overview.answers)
     except (DatabaseError, TimeoutError):
         raise ProblemError(503, "the database does not answer", "database", headers=_RETRY) from None
     if context.service.draining:

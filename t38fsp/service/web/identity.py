@@ -94,7 +94,7 @@ async def identify(
     address = "" if local or request.client is None else request.client.host
     now = time.monotonic()
     token = "" if credentials is None else credentials.credentials
-    key = await context.database.run(lambda connection: keys.find(connection, token)) if token else None
+    key = await context.database.read(lambda connection: keys.find(connection, token)) if token else None
     if key is None:
         # Only a wrong key takes a token of the address, which clients with good ones may share.
         if wait := context.rates.wait(f"address {address}", _WRONG_KEYS, now):

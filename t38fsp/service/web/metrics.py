@@ -86,12 +86,12 @@ class Metrics:
         try:
             if event.kind == "attempt.ended" and event.body.get("host") == service.host:
                 id = str(event.body.get("attempt", ""))
-                attempt = await service.database.run(lambda connection: jobs.read_attempt(connection, id))
+                attempt = await service.database.read(lambda connection: jobs.read_attempt(connection, id))
                 outcome = (attempt.result or {}).get("outcome") or event.body.get("outcome")
                 self._attempts.labels(attempt.route, str(outcome or "NONE")).inc()
                 self._call("out", attempt.result or {})
             elif event.kind in ("received.stored", "received.failed"):
-                fax = await service.database.run(
+                fax = await service.database.read(
                     lambda connection: received_faxes.read(connection, event.subject)
                 )
                 if fax.host == service.host:
@@ -121,7 +121,7 @@ class Metrics:
         """The text of all metrics, and its media type. Raises DatabaseError."""
         routes, hosts = await service.routes(), await service.hosts()
         now = time.time()
-        depth, deliveries = await service.database.run(
+        depth, deliveries = await service.database.read(
             lambda connection: (overview.depth(connection, now), outbox.counts(connection))
         )
         async with self._lock:

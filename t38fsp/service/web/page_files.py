@@ -62,5 +62,5 @@ async def get_fax_png(context: InContext, client: Reader, fax: FaxId, number: Pa
 
 
 async def _check(context: Context, client: Client, fax: str) -> None:
-    await context.run(lambda connection: own_fax(connection, client, fax))
+    await context.read(lambda connection: own_fax(connection, client, fax))
     await context.saw(client, "fax.pages", fax)

@@ -140,7 +140,7 @@ async def list_received(
         undelivered,
     )
     before = read_cursor(cursor)
-    found = await context.run(lambda connection: received_faxes.listing(connection, wanted, limit, before))
+    found = await context.read(lambda connection: received_faxes.listing(connection, wanted, limit, before))
     await context.saw(client, "received.listed", "")
     items = [ReceivedModel(**ReceivedModel.values(each)) for each in found]
     return ReceivedList(items=items, next=next_cursor(found, limit, lambda fax: (fax.at, fax.id)))
@@ -155,7 +155,7 @@ async def get_received(context: InContext, client: Overseer, id: ReceivedId) -> 
         deliveries = [DeliveryModel.of(each) for each in outbox.of_subjects(connection, [id])]
         return ReceivedDetail(**ReceivedModel.values(fax), result=dict(fax.result), deliveries=deliveries)
 
-    detail = await context.run(read)
+    detail = await context.read(read)
     await context.saw(client, "received.seen", id)
     return detail
 
@@ -175,7 +175,7 @@ async def delete_received(context: InContext, client: Admin, id: ReceivedId) -> 
 )
 async def get_received_tiff(context: InContext, client: Overseer, id: ReceivedId) -> Response:
     """The pages as they were received, as TIFF Class F."""
-    content, _ = await context.run(lambda connection: _content(connection, id))
+    content, _ = await context.read(lambda connection: _content(connection, id))
     await context.saw(client, "received.pages", id)
     headers = {"Content-Disposition": f'inline; filename="{id}.tif"'}
     return Response(content, media_type=TIFF, headers=headers)
@@ -189,7 +189,7 @@ async def get_received_tiff(context: InContext, client: Overseer, id: ReceivedId
 )
 async def get_received_pdf(context: InContext, client: Overseer, id: ReceivedId) -> Response:
     """The pages as a PDF."""
-    content, fax = await context.run(lambda connection: _content(connection, id))
+    content, fax = await context.read(lambda connection: _content(connection, id))
     await context.saw(client, "received.pages", id)
     async with context.pages.received(content) as pages:
         return await context.pages.pdf(pages, id, information(fax.result))
@@ -205,7 +205,7 @@ async def get_received_png(
     context: InContext, client: Overseer, id: ReceivedId, number: PageNumber
 ) -> Response:
     """A page as a PNG, pixel for pixel."""
-    content, _ = await context.run(lambda connection: _content(connection, id))
+    content, _ = await context.read(lambda connection: _content(connection, id))
     await context.saw(client, "received.pages", id)
     async with context.pages.received(content) as pages:
         return await context.pages.png(pages, number, id)
@@ -231,7 +231,7 @@ async def list_deliveries(
 ) -> DeliveryList:
     """Deliveries of received faxes and of events, the newest first."""
     before = read_cursor(cursor)
-    found = await context.run(lambda connection: outbox.listing(connection, limit, state, before))
+    found = await context.read(lambda connection: outbox.listing(connection, limit, state, before))
     following = next_cursor(found, limit, lambda each: (each.created, each.id))
     return DeliveryList(items=[DeliveryModel.of(each) for each in found], next=following)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,7 +25,8 @@ from sip.logs import get_logger
 from t38fsp.errors import FaxError
 from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.service import FaxService
-from t38fsp.service.web.app import running
+from t38fsp.service.web.app import application, running
+from t38fsp.service.web.context import Context
 from t38fsp.service.web.edge import HEADER_OCTETS, Edge
 from t38fsp.service.web_settings import FetchSettings, WebSettings, parse_listen
 
@@ -62,22 +63,22 @@ class WebServer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            application = running(self._service, self._settings, self._fetch, self._webhooks, self._deliver)
-            app = await stack.enter_async_context(application)
+            parts = running(self._service, self._settings, self._fetch, self._webhooks, self._deliver)
+            context = await stack.enter_async_context(parts)
             if self._settings.listen:
                 bound = _bind(self._settings.listen)
                 stack.callback(bound.close)
                 host, port = bound.getsockname()[:2]
                 scheme = "http" if self._settings.certificate is None else "https"
                 self.urls = (f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/",)
-                await self._serve(stack, app, bound, local=False)
+                await self._serve(stack, context, bound, local=False)
             if self._settings.socket:
                 bound = _bind_unix(self._settings.socket, self._settings.socket_group)
                 stack.callback(_unlink, self._settings.socket)
                 stack.callback(bound.close)
-                await self._serve(stack, app, bound, local=True)
+                await self._serve(stack, context, bound, local=True)
             # First of all when it is left: streams have no end of their own.
-            stack.push_async_callback(app.state.context.feed.close)
+            stack.push_async_callback(context.feed.close)
             self._stack = stack.pop_all()
         return self
 
@@ -86,13 +87,15 @@ class WebServer:
     ) -> None:
         await self._stack.aclose()
 
-    async def _serve(self, stack: AsyncExitStack, app: Any, bound: socket.socket, *, local: bool) -> None:
+    async def _serve(
+        self, stack: AsyncExitStack, context: Context, bound: socket.socket, *, local: bool
+    ) -> None:
         settings = self._settings
         # uvicorn makes a protocol for each connection, without settings of ours: so each server has a
         # class of its own. Headers of proxies count only from those that are named, or a client could
         # claim any address.
         config = uvicorn.Config(
-            Edge(app, settings, local=local),
+            Edge(application(), context, local=local),
             http=type("Protocol", (PatientProtocol,), {"settings": settings}),
             ws="none",
             lifespan="off",

@@ -13,7 +13,9 @@ import pytest
 
 from t38fsp.service import keys
 from t38fsp.service.values import Scope
+from t38fsp.service.web.app import application
 from t38fsp.service.web.app import running as running_app
+from t38fsp.service.web.context import Context
 from t38fsp.service.web.edge import Edge
 from t38fsp.service.web_settings import FetchSettings, WebSettings
 from tests.service.conftest import Running
@@ -26,16 +28,16 @@ PDF = b"%PDF-1.4 a letter"
 class Api:
     """The API without sockets: ``local`` is the Unix socket, :meth:`client` has a new key."""
 
-    def __init__(self, running: Running, app: Any, settings: WebSettings, stack: AsyncExitStack) -> None:
+    def __init__(self, running: Running, context: Context, stack: AsyncExitStack) -> None:
         self.running = running
         self.service = running.service
-        self.app = app
-        self._settings = settings
+        self.app = application()
+        self._context = context
         self._stack = stack
         self.local: httpx.AsyncClient = None  # type: ignore[assignment]
 
     async def connect(self, *, local: bool, token: str = "", address: str = "192.0.2.7") -> httpx.AsyncClient:
-        edge = Edge(self.app, self._settings, local=local)
+        edge = Edge(self.app, self._context, local=local)
         transport = httpx.ASGITransport(edge, client=(address, 1234))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         client = httpx.AsyncClient(transport=transport, base_url="http://fax.example", headers=headers)
@@ -71,8 +73,8 @@ async def open_api(running: Running) -> AsyncIterator[Opened]:
         async def opened(
             settings: WebSettings = WebSettings(), fetch: FetchSettings = FetchSettings(), **more: Any
         ) -> Api:
-            app = await stack.enter_async_context(running_app(running.service, settings, fetch, **more))
-            api = Api(running, app, settings, stack)
+            context = await stack.enter_async_context(running_app(running.service, settings, fetch, **more))
+            api = Api(running, context, stack)
             api.local = await api.connect(local=True)
             return api
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +19,8 @@ from t38fsp.service.values import Scope
 from tests.service.stand_in import StandIn
 from tests.service.web.conftest import Api, faults, state_of
 from tests.service.web.test_pages import arrived
+
+pytestmark = pytest.mark.full
 
 RECEIVED = ("t38fsp_received_faxes_total", "no")
 

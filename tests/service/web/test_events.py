@@ -21,6 +21,8 @@ from t38fsp.service.web_settings import WebSettings
 from tests.service.conftest import Running
 from tests.service.web.conftest import PDF
 
+pytestmark = pytest.mark.full
+
 Told = tuple[int, str, dict[str, Any]]
 
 

@@ -22,6 +22,8 @@ from tests.service.conftest import Running
 from tests.service.web.conftest import PDF, Api
 from tests.service.web.test_events import key_of
 
+pytestmark = pytest.mark.full
+
 PACKAGE = "generated_fax_client"
 
 
@@ -53,7 +55,6 @@ async def run(*command: str) -> tuple[int, str]:
     return process.returncode, output.decode(errors="replace")
 
 
-@pytest.mark.full
 async def test_a_generated_client_submits_lists_gets_and_cancels(
     api: Api, running: Running, generated: Path, tmp_path: Path
 ) -> None:
@@ -94,7 +95,6 @@ async def test_a_generated_client_submits_lists_gets_and_cancels(
             assert refused.status == 404
 
 
-@pytest.mark.full
 async def test_schemathesis_finds_no_error_of_the_server(running: Running, tmp_path: Path) -> None:
     token = await key_of(running.service, *Scope, per_minute=100_000)
     checks = (

@@ -12,6 +12,8 @@ import pytest
 
 from tests.service.web.conftest import PDF, Api
 
+pytestmark = pytest.mark.full
+
 BOUNDARY = b"----boundary"
 FORM = {"content-type": "multipart/form-data; boundary=" + BOUNDARY.decode()}
 JSON = {"content-type": "application/json"}
@@ -86,9 +88,4 @@ async def assert_answered(client: httpx.AsyncClient, number: int) -> None:
 
 
 async def test_damaged_bodies_are_answered(api: Api) -> None:
-    await assert_answered(api.local, 60)
-
-
-@pytest.mark.full
-async def test_many_damaged_bodies_are_answered(api: Api) -> None:
-    await assert_answered(api.local, 600)
+    await assert_answered(api.local, 300)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from t38fsp.service.values import Scope
 from t38fsp.service.web.identity import Rates
 from t38fsp.service.web_settings import WebSettings
 from tests.service.web.conftest import PDF, Api, Opened, faults, state_of
+
+pytestmark = pytest.mark.full
 
 
 async def test_without_a_valid_key_there_is_nothing(api: Api) -> None:

@@ -21,14 +21,13 @@ from t38fsp.service.received_faxes import Arrived
 from t38fsp.service.service import FaxService
 from t38fsp.service.values import Scope
 from t38fsp.service.web.app import running as running_app
-from t38fsp.service.web_settings import WebSettings
 from tests.peers import libtiff, pdf
 from tests.received.faxes import store_pages
 from tests.service.conftest import NOT_LONG, QUICK, Running
 from tests.service.stand_in import StandIn
 from tests.service.web.conftest import Api, faults
 
-pytestmark = pytest.mark.usefixtures("page_threads")
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("page_threads")]
 
 
 @pytest.fixture
@@ -45,8 +44,8 @@ async def api(database: Database, caller: StandIn) -> AsyncIterator[Api]:
             preparing=preparing,
         )
         await stack.enter_async_context(service)
-        app = await stack.enter_async_context(running_app(service))
-        opened = Api(Running(service, caller), app, WebSettings(), stack)
+        context = await stack.enter_async_context(running_app(service))
+        opened = Api(Running(service, caller), context, stack)
         opened.local = await opened.connect(local=True)
         yield opened
     await database.close()

@@ -21,6 +21,8 @@ from tests.service.conftest import Running
 from tests.service.web.conftest import PDF
 from tests.service.web.test_events import key_of
 
+pytestmark = pytest.mark.full
+
 ANY_PORT = "127.0.0.1:0"
 
 
