@@ -17,7 +17,7 @@ from t38fsp.choices import Audio, Switch
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, Medium
 from t38fsp.t38.attributes import T38Parameters
-from tests.call.harness import CALLER, Scene, make_pages
+from tests.call.harness import CALLER, Scene, lossy, make_pages
 from tests.call.phone import MEDIA_PORT, PHONE, Phone, audio_only
 from tests.call.test_refresh import KeptAlive
 
@@ -134,6 +134,18 @@ def test_encrypted_audio_alone_is_refused(tmp_path: Path) -> None:
     scene.run()
     assert scene.results[0].outcome is Outcome.NO_T38
     assert "RTP/SAVP" in scene.results[0].reason
+
+
+def test_a_page_without_ecm_comes_again_if_packets_of_it_were_lost(tmp_path: Path) -> None:
+    scene = AudioScene(tmp_path, seed=5, faults_for=lossy(0.004))
+    scene.answer(audio=Audio.ONLY, ecm=False)
+    scene.send(make_pages(1), audio=Audio.ONLY, ecm=False)
+    scene.run()
+    scene.assert_truthful()
+    for result in scene.results:
+        assert result.completed, result.reason
+        assert [page.repeats for page in result.pages] == [1]
+    assert scene.received.counters["filled"] > 0
 
 
 @pytest.mark.full

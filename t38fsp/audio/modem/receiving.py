@@ -69,6 +69,8 @@ class ReceiveModem:
         self._v21_bits = c.create_string_buffer(_QUEUE)
         self._doubtful = 0
         """Blocks, this one included, that a hole makes unreliable."""
+        self._after_gap = False
+        """Bits of the raw burst were left out."""
         self.signals: list[LineSignal] = []
         self.v21_up = False
         """V.21 is heard, from its flags on."""
@@ -238,7 +240,7 @@ class ReceiveModem:
         if self.fast_up:
             self._fast_down(clean=False)
         self._fast = self._queue = None
-        self.fast_up = self.failed = self._over = False
+        self.fast_up = self.failed = self._over = self._after_gap = False
         self._bits = b""
 
     def _on_fast(self, _user: int, octets: c._Pointer[c.c_uint8], length: int, good: int) -> None:
@@ -282,12 +284,16 @@ class ReceiveModem:
             bits = bits[at + 1 :]
 
     def _take_run(self, bits: bytes) -> None:
+        if not self.fast_up or not bits:
+            return
         # A lost packet is no evidence against the modem: TCF is judged by what came (T.30 5.3.6.1.4).
-        if not self.fast_up or not bits or self._doubtful:
+        if self._doubtful:
+            self._after_gap = True
             return
         bits = self._bits + bits
         octets = len(bits) // 8
         self._bits = bits[8 * octets :]
         if octets:
             number = int(bits[: 8 * octets].translate(_ZERO_ONE), 2)
-            self.signals.append(DataReceived(self._modem, number.to_bytes(octets)))
+            self.signals.append(DataReceived(self._modem, number.to_bytes(octets), self._after_gap))
+            self._after_gap = False
