@@ -21,7 +21,8 @@ class FAX_SEND:
 
     ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, cut to 20 characters.
     ``Branding`` requests the header line at the top of each page, which a route may request, too; it contains
-    ``CallerName``. ``CallHandle`` is reserved.
+    ``CallerName``. ``CallHandle`` is reserved. There is no cover page among these: Microsoft's service draws
+    it into the document before it calls the provider, and so should a service that has covers.
     """
 
     FileName: str

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from t38fsp.faxdev import (
     FAX_RECEIVE,
@@ -27,6 +28,8 @@ from t38fsp.faxdev import (
 )
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import EngineSettings
+from tests.documents.drawn import assert_marks
+from tests.documents.pdfs import A4, marked
 from tests.peers.pages import text_page, write_document
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +160,20 @@ def test_the_example_sends(tmp_path: Path, letter: Path) -> None:
         assert "FS_COMPLETED" in example.stdout
         assert "local-tag=" in example.stdout
         assert differing_pages(letter, take.result(PATIENCE)) == []
+
+
+def test_a_pdf_is_a_document_as_any_other(tmp_path: Path) -> None:
+    """FileName names it, as it names the TIFF that Microsoft's service makes."""
+    document = tmp_path / "letter.pdf"
+    document.write_bytes(marked(A4))
+    with receiver(tmp_path, 1) as far, provider() as fsp, ThreadPoolExecutor(1) as threads:
+        take = threads.submit(far.take, 0)
+        assert send(fsp, 0, document, far.uri)
+        file = take.result(PATIENCE)
+    assert file is not None
+    with Image.open(file) as page:
+        assert page.size == (1728, 2292)
+        assert_marks(page)
 
 
 def test_a_document_that_is_no_tiff_is_refused_before_any_call(tmp_path: Path) -> None:
