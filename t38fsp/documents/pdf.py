@@ -7,7 +7,6 @@ refers to outside itself is not read.
 from __future__ import annotations
 
 import ctypes
-import math
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image
 
+from t38fsp.documents.pdf_objects import fax_pixels, smallest_type
 from t38fsp.documents.sheet import LEAST_MM, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet, Sheets
 from t38fsp.image.errors import DocumentError, EncryptedError
 
@@ -26,9 +26,6 @@ the page. One object that takes longer is ended with its process."""
 
 _LOOK_SECONDS = 0.5
 """Seconds of processor time for the sizes of letters, on as many pages as that is enough for."""
-_OBJECTS_LOOKED_AT = 5000
-_NO_LETTERS = 1.0
-"""Points. What is smaller is not for reading: hidden text of scans, or marks of programs."""
 
 _DRAWN = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_PRINTING
 """As on paper: with annotations that are to be printed."""
@@ -41,7 +38,10 @@ class PdfSource:
 
     def __init__(self, path: str, password: str | None, *, type_sizes: bool = False) -> None:
         self._looking = _LOOK_SECONDS if type_sizes else 0.0
-        """Seconds of processor time that are left for a look at letters."""
+        """Seconds of processor time that are left for a look at what is on pages, before the call."""
+        self._inspecting = type_sizes
+        self._page: tuple[int, pdfium.PdfPage] | None = None
+        """The page that was looked at last, by its index: the one that is drawn next."""
         try:
             self._pdf = pdfium.PdfDocument(path, password=password)
         except pdfium.PdfiumError as error:
@@ -53,7 +53,20 @@ class PdfSource:
             raise
 
     def close(self) -> None:
+        self._close_page()
         self._pdf.close()
+
+    def _close_page(self) -> None:
+        if self._page is not None:
+            self._page[1].close()
+        self._page = None
+
+    def _loaded(self, index: int) -> pdfium.PdfPage:
+        """Raises PdfiumError."""
+        if self._page is None or self._page[0] != index:
+            self._close_page()
+            self._page = index, self._pdf[index]
+        return self._page[1]
 
     def _sheets(self, path: str) -> Sheets:
         count = len(self._pdf)
@@ -72,33 +85,31 @@ class PdfSource:
             raise DocumentError(
                 f"page {index + 1} is {width:.0f} by {height:.0f} mm; give pages of a printable size"
             )
-        return Sheet(width, height, type_size=self._type_size(index))
-
-    def _type_size(self, index: int) -> float | None:
-        """The size of the smallest letters, while there is time; None if there are none."""
-        if self._looking <= 0:
-            return None
+        if self._inspecting and self._looking <= 0:
+            return Sheet(width, height)
         begun = time.process_time()
         try:
-            page = self._pdf[index]
+            page = self._loaded(index)
         except pdfium.PdfiumError:
-            return None  # drawing it will tell
+            return Sheet(width, height)  # drawing it will tell
         try:
-            return _smallest_type(page)
+            if (pixels := fax_pixels(page)) is not None:
+                return Sheet(width, height, pixels, bilevel=True)
+            return Sheet(width, height, type_size=smallest_type(page) if self._inspecting else None)
         finally:
-            page.close()
             self._looking -= time.process_time() - begun
 
     def render(self, index: int, size: tuple[int, int]) -> Image.Image:
         """See :class:`t38fsp.documents.sheet.Source`."""
         try:
-            page = self._pdf[index]
+            page = self._loaded(index)
         except pdfium.PdfiumError as error:
             raise DocumentError(f"page {index + 1} is damaged; save the document again") from error
         try:
-            return _drawn(page, index + 1, size)
+            # At its own size an image is drawn pixel for pixel.
+            return _drawn(page, index + 1, fax_pixels(page) or size)
         finally:
-            page.close()
+            self._close_page()
 
 
 def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Image:
@@ -128,25 +139,6 @@ def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Im
     if status != pdfium_c.FPDF_RENDER_DONE:
         raise DocumentError(f"page {number} cannot be drawn: it is damaged; save the document again")
     return Image.frombuffer("L", size, pixels, "raw", "L", row, 1)
-
-
-def _smallest_type(page: pdfium.PdfPage) -> float | None:
-    """The size in points that one letter in twenty is smaller than, of text that is not in a form."""
-    sizes = []
-    for number in range(min(pdfium_c.FPDFPage_CountObjects(page), _OBJECTS_LOOKED_AT)):
-        each = pdfium_c.FPDFPage_GetObject(page, number)
-        if pdfium_c.FPDFPageObj_GetType(each) != pdfium_c.FPDF_PAGEOBJ_TEXT:
-            continue
-        size, matrix = ctypes.c_float(), pdfium_c.FS_MATRIX()
-        if not pdfium_c.FPDFTextObj_GetFontSize(each, size):
-            continue
-        if not pdfium_c.FPDFPageObj_GetMatrix(each, matrix):
-            continue
-        # The matrix of the text scales the font; c and d are its vertical axis.
-        sizes.append(abs(size.value) * math.hypot(matrix.c, matrix.d))
-    sizes = sorted(size for size in sizes if size > _NO_LETTERS)
-    # Not the very smallest: a footnote mark or a trade mark sign makes no small print.
-    return sizes[len(sizes) // 20] if sizes else None
 
 
 def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:
