@@ -175,12 +175,17 @@ def serve(requests: int, replies: int, memory: int) -> None:
                 with _time_limit(request):
                     reply = perform(request, write)
             except ImageError as error:
-                reply = Refused(type(error).__name__, str(error))
+                reply = Refused(_kind_of(error).__name__, str(error))
             # The process has little left but is sound: what the job allocated is freed with its frames.
             except MemoryError:
                 too_much = without_memory(request, memory)
                 reply = Refused(type(too_much).__name__, str(too_much))
             write(reply)
+
+
+def _kind_of(error: ImageError) -> type[ImageError]:
+    """The class that the program knows: rooms above have finer ones of their own."""
+    return next(kind for kind in type(error).__mro__ if kind.__module__ == ImageError.__module__)
 
 
 @contextmanager

@@ -12,13 +12,15 @@ import pytest
 
 from sip.ipc.async_child import log_errors
 from sip.ipc.codec import LENGTH_OCTETS
+from t38fsp.documents.cover_markup import CoverMarkupError
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import encode_page, inspect, structure
-from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
+from t38fsp.image.errors import DocumentError, EncryptedError, ImageWorkerError, StoreError
 from t38fsp.image.overrun import fault_of, over_limit
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.process import WorkerProcess, logger
 from t38fsp.image.wire import CODEC, Done, Draw, Encode, Inspect, Store
+from t38fsp.image.worker import _kind_of
 from t38fsp.page_settings import USUAL
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.image.processes import Started, begun, hurried, stopped, worker_pids
@@ -379,3 +381,8 @@ def test_a_worker_that_fails_says_why():
     )
     assert done.returncode != 0
     assert b"WireError: a Done is not a request" in done.stderr
+
+
+def test_an_error_of_another_room_arrives_as_the_kind_that_the_program_knows():
+    assert _kind_of(CoverMarkupError("the template is wrong", 3, ())) is DocumentError
+    assert _kind_of(EncryptedError("")) is EncryptedError
