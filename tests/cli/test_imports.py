@@ -57,6 +57,21 @@ def test_a_call_to_an_address_needs_no_names_no_pictures_and_no_numbering_plans(
     assert not found & (HEAVY | SELDOM)
 
 
+@pytest.mark.parametrize("arguments", [("--version",), ("send", "--help"), ("send", "missing", "--to", "1")])
+def test_other_commands_know_nothing_of_the_service(arguments: tuple[str, ...]) -> None:
+    found = used(*arguments)
+    assert not any(module.startswith(("t38fsp.service", "t38fsp.cli.service")) for module in found)
+    assert not found & {"dbos", "sqlalchemy", "fastapi", "httpx"}
+
+
+def test_clients_of_the_service_do_without_its_engine() -> None:
+    found = used("queue", "--socket", "/nonexistent")
+    assert "httpx" in found
+    # httpx has a command of its own, which takes rich where that is installed.
+    engine = {"dbos", "sqlalchemy", "fastapi", "uvicorn", "t38fsp.provider"}
+    assert not found & ((HEAVY - {"rich"}) | engine)
+
+
 def test_the_package_itself_is_nearly_nothing() -> None:
     found = imported("t38fsp")
     assert not found & {"pydantic", "typer", "PIL", "asyncio", "sip.line"}

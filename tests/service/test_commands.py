@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -232,6 +233,14 @@ def test_no_service_and_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         assert invoke("queue", *more).exit_code == status, more
     monkeypatch.setenv("T38FSP_KEY", "t38fsp_k1_x")
     assert invoke("queue", "--url", "http://127.0.0.1:9").exit_code == Exit.ERROR
+
+
+def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "t38fsp.cli.service.client", raising=False)
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    ran = invoke("queue")
+    assert ran.exit_code == Exit.ERROR
+    assert "t38fsp[service]" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def _cancel_queue(part: Path) -> None:
         raise CommandError(str(error), Exit.ERROR) from error
     finally:
         database.engine.dispose()
-    print_line(f"{count} faxes of its queue are cancelled", sys.stdout)
+    print_line(f"cancelled in its queue: {count}", sys.stdout)
 
 
 def _check_unused(target: Path) -> None:
