@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from sip.logs import get_logger
 from sip.values import DialogId
-from t38fsp.errors import FaxError
+from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent, Finished, PageDone, PageStarted
 from t38fsp.image.errors import DocumentError
 from t38fsp.outcome import Outcome
@@ -28,6 +28,8 @@ from t38fsp.service.attempt_rows import Begun, SupersededError
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import Caller, CallOrder
 from t38fsp.service.database import Database, DatabaseError
+from t38fsp.settings.address import AddressError
+from t38fsp.settings.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -88,6 +90,9 @@ class Attempts:
         self._idle.clear()
         try:
             await self._run(fax, workflow)
+        except Exception:
+            _logger.exception("the attempt of fax %s failed on our side; it is run again", fax)
+            raise
         finally:
             self._running.remove(fax)
             self._left.discard(fax)
@@ -155,17 +160,25 @@ class Attempts:
             await notes.close()
 
     async def _place(self, begun: Begun, notes: _Notes) -> FaxResult:
-        order = CallOrder(begun.job, begun.fax, begun.route, begun.used, begun.first_page, begun.several)
-        try:
+        async def confirm() -> None:
             await self._stored(lambda connection: records.dialling(connection, begun, self._clock()))
+
+        order = CallOrder(
+            *(begun.job, begun.fax, begun.route, begun.used, begun.first_page, begun.several), confirm
+        )
+        try:
+            await confirm()
             return await self._caller.call(order, notes.event, notes.connected)
         except SupersededError:
             # It is not stored: the attempt is that of the other host.
             return _failed(begun, Outcome.CANCELLED, "another host has taken the fax over")
         except DocumentError as error:
             return _failed(begun, Outcome.BAD_DOCUMENT, str(error))
-        except FaxError as error:
+        except (AddressError, ConfigurationError, SettingError) as error:
             return _failed(begun, Outcome.MISCONFIGURED, str(error))
+        except FaxError as error:
+            # The database, an image worker, the engine: they may be well the next time.
+            return _failed(begun, Outcome.FAULT, str(error), retry=True)
         except Exception:
             _logger.exception("the call of fax %s failed on our side", begun.fax.id)
             return _failed(begun, Outcome.FAULT, "the call failed on our side; see the log", retry=True)

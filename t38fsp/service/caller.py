@@ -16,6 +16,10 @@ OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], Awaitable[bool]]
 
 
+async def _nothing() -> None:
+    """Confirms every order."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallOrder:
     """One call for a fax."""
@@ -28,6 +32,9 @@ class CallOrder:
     """Pages before it are confirmed."""
     several: bool = False
     """The job has other receivers, too."""
+    confirm: Callable[[], Awaitable[None]] = _nothing
+    """To be awaited directly before dialling if something else took time. Raises SupersededError where
+    another host has taken the fax over meanwhile; it is for the queue to catch."""
 
 
 class Caller(Protocol):

@@ -21,6 +21,7 @@ class ProviderCaller:
         """See :class:`t38fsp.service.caller.Caller`."""
         options, receiver = options_of(order.job.options or {}), order.fax.receiver
         async with self._preparing.document(order.job, order.route, several=order.several) as document:
+            await order.confirm()
             return await self._provider.send(
                 document,
                 receiver.to,

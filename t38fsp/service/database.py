@@ -75,11 +75,15 @@ class Database:
         return self._transact(work, {sqlite.READS: True})
 
     def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
-        try:
-            with self.engine.connect().execution_options(**options) as connection, connection.begin():
-                return work(connection)
-        except SQLAlchemyError as error:
-            raise self._failed(error) from error
+        for last in (False, False, True):
+            try:
+                with self.engine.connect().execution_options(**options) as connection, connection.begin():
+                    return work(connection)
+            except SQLAlchemyError as error:
+                # Of two transactions that wait for each other the server ends one, which may begin again.
+                if last or getattr(error, "orig", None).__class__.__name__ != "DeadlockDetected":
+                    raise self._failed(error) from error
+        raise AssertionError
 
     def _failed(self, error: SQLAlchemyError) -> DatabaseError:
         return DatabaseError(

@@ -24,7 +24,7 @@ async def expire(database: Database, durable: Durable, settings: QueueSettings, 
     """Remove what is older than the settings say, in small transactions. Raises DatabaseError."""
     before = now - settings.keep_seconds
     # Small, because with SQLite each of them keeps all other writers waiting.
-    while await database.run(lambda connection: _expire_jobs(connection, before)):
+    while await database.run(lambda connection: expire_jobs(connection, before)):
         pass
     await database.run(lambda connection: events.expire(connection, before))
     await database.run(lambda connection: forget_hosts(connection, now - _HOSTS))
@@ -35,7 +35,7 @@ async def expire(database: Database, durable: Durable, settings: QueueSettings, 
         pass
 
 
-def _expire_jobs(connection: Connection, before: float) -> int:
+def expire_jobs(connection: Connection, before: float) -> int:
     """Remove some jobs all of whose faxes were over before this time; return how many."""
     rest = (fax.c.state.not_in(_FINAL)) | (fax.c.finished >= before) | fax.c.finished.is_(None)
     old = (

@@ -12,10 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
-from t38fsp.service import actions, attempt_records, chain, jobs
+from t38fsp.service import actions, attempt_records, chain, documents, jobs, retention
 from t38fsp.service.attempt_rows import Begun, SupersededError
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.database import Database, DatabaseError
+from t38fsp.service.errors import NotFoundError
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.retry import RetryPolicy
 from t38fsp.service.policy.routing import FailOver
@@ -352,3 +353,25 @@ def test_a_host_that_was_adopted_neither_begins_nor_ends_what_another_one_has(qu
     # The far end has the page; what becomes of the fax is for the other host.
     assert (found.state, found.confirmed) == (FaxState.SENDING, 1)
     assert queue.conclude(theirs, Outcome.COMPLETED, 3).state is FaxState.DELIVERED
+
+
+# --- what is old --------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_over_for_long_goes_with_its_documents_and_no_other(queue: Queue) -> None:
+    (old,) = queue.submit("+1")
+    queue.conclude(queue.started(old), Outcome.COMPLETED, 3)
+    queue.now += 86400.0
+    (waiting,) = queue.submit("+2")
+    expired = queue.do(lambda connection: retention.expire_jobs(connection, queue.now - 3600.0))
+    assert expired == 1
+    with pytest.raises(NotFoundError):
+        queue.fax(old)
+    id = queue.fax(waiting).job
+    job = queue.do(lambda connection: jobs.read(connection, id))
+    assert queue.do(lambda connection: documents.content(connection, job.documents[0].id)) == b"x"
+    queue.conclude(queue.started(waiting), Outcome.COMPLETED, 3)
+    queue.now += 86400.0
+    assert queue.do(lambda connection: retention.expire_jobs(connection, queue.now - 3600.0)) == 1
+    with pytest.raises(NotFoundError):
+        queue.do(lambda connection: documents.content(connection, job.documents[0].id))

@@ -114,6 +114,7 @@ async def test_a_job_to_two_numbers_arrives_at_both(tmp_path: Path, letter: Path
         assert attempt.dialog == attempt.result["dialog"]
 
 
+@pytest.mark.full
 async def test_a_document_that_is_no_fax_is_refused_when_it_is_submitted(tmp_path: Path) -> None:
     async with service_with_calls(tmp_path) as (service, _):
         with pytest.raises(SubmissionError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from t38fsp.image.errors import DocumentError, ImageWorkerError
 from t38fsp.outcome import Outcome
 from t38fsp.service import events, jobs
 from t38fsp.service.caller import CallOrder
@@ -42,6 +43,7 @@ async def test_a_job_is_delivered_to_all_its_receivers(running: Running) -> None
     assert [each.sequence for each in told] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.full
 async def test_a_call_that_breaks_off_continues_with_the_page_that_was_not_confirmed(
     running: Running,
 ) -> None:
@@ -66,6 +68,7 @@ async def test_a_call_that_breaks_off_continues_with_the_page_that_was_not_confi
     assert running.caller.sent == [("+15550100", page) for page in (1, 2, 3)]
 
 
+@pytest.mark.full
 async def test_what_no_other_call_would_help_fails_at_once_and_can_be_retried(running: Running) -> None:
     running.caller.plan = lambda order: Outcome.BAD_NUMBER
     (fax,) = await running.submit("+15550100")
@@ -78,6 +81,7 @@ async def test_what_no_other_call_would_help_fails_at_once_and_can_be_retried(ru
         await running.service.retry(fax.id)
 
 
+@pytest.mark.full
 async def test_cancelling_takes_what_waits_and_ends_the_call_that_is_up(running: Running) -> None:
     running.caller.page_seconds = 30.0
     first, second = await running.submit("+15550100", "+15550100")
@@ -97,6 +101,7 @@ async def test_cancelling_takes_what_waits_and_ends_the_call_that_is_up(running:
         await running.fax(first.id)
 
 
+@pytest.mark.full
 async def test_a_number_has_one_call_at_a_time_and_the_urgent_fax_is_its_next_one(running: Running) -> None:
     running.caller.page_seconds = 0.1
     running.caller.pages = 1
@@ -109,6 +114,7 @@ async def test_a_number_has_one_call_at_a_time_and_the_urgent_fax_is_its_next_on
     assert running.caller.most_up == 1
 
 
+@pytest.mark.full
 async def test_an_idempotency_key_makes_one_job(running: Running) -> None:
     given = Submission((("a.pdf", b"x"),), (Receiver("+15550100"),), idempotency_key="once")
     first = await running.service.submit(given)
@@ -118,6 +124,7 @@ async def test_an_idempotency_key_makes_one_job(running: Running) -> None:
         await running.service.submit(other)
 
 
+@pytest.mark.full
 async def test_what_is_wrong_with_a_submission_is_told_at_once(running: Running) -> None:
     with pytest.raises(SubmissionError) as caught:
         await running.service.submit(
@@ -128,6 +135,7 @@ async def test_what_is_wrong_with_a_submission_is_told_at_once(running: Running)
     }
 
 
+@pytest.mark.full
 async def test_a_stop_in_mid_call_is_continued_by_the_next_start(database: Database, caller: StandIn) -> None:
     caller.pages, caller.page_seconds = 3, 0.4
     async with FaxService(database, caller, {"one": 1}, rules=QUICK, settings=NOT_LONG) as service:
@@ -142,3 +150,25 @@ async def test_a_stop_in_mid_call_is_continued_by_the_next_start(database: Datab
     assert (done.state, done.possibly_duplicated) == (FaxState.DELIVERED, None)
     assert caller.sent == [("+15550100", page) for page in (1, 2, 3)]
     await database.close()
+
+
+@pytest.mark.full
+async def test_what_fails_on_our_side_is_tried_again_and_what_is_wrong_with_the_fax_is_not(
+    running: Running,
+) -> None:
+    errors: list[Exception] = [
+        ImageWorkerError("a worker died"),
+        RuntimeError("a fault"),
+        DocumentError("bad"),
+    ]
+    call = running.caller.call
+
+    async def failing(*arguments: object) -> object:
+        if errors:
+            raise errors.pop(0)
+        return await call(*arguments)  # type: ignore[arg-type]
+
+    running.caller.call = failing  # type: ignore[assignment,method-assign]
+    (fax,) = await running.submit("+15550100")
+    failed = await running.until(fax.id)
+    assert (failed.state, failed.outcome, failed.attempts) == (FaxState.FAILED, "BAD_DOCUMENT", 3)
