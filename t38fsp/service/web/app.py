@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
+from sip.logs import contained, get_logger
+from t38fsp.service import audit
+from t38fsp.service.database import DatabaseError
 from t38fsp.service.delivery_settings import RetrySettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.web import (
@@ -30,6 +34,9 @@ from t38fsp.service.web.identity import Rates
 from t38fsp.service.web.metrics import Metrics
 from t38fsp.service.web.pages import Pages
 from t38fsp.service.web_settings import FetchSettings, WebSettings
+
+_logger = get_logger(__name__)
+_DAY, _HOUR = 86400.0, 3600.0
 
 _DESCRIPTION = """\
 Faxes are sent and received over T.38 and SIP. A *job* is what was submitted at once; a *fax* is one receiver
@@ -74,6 +81,7 @@ async def running(
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(feed.run(), name="feed"),
         asyncio.create_task(metrics.run(service, feed), name="metrics"),
+        asyncio.create_task(_forget(service, settings.audit_days), name="audit"),
     ]
     try:
         yield context
@@ -83,3 +91,12 @@ async def running(
         await asyncio.wait(tasks)
         await context.close()
         await pages.close()
+
+
+async def _forget(service: FaxService, days: float) -> None:
+    """Remove what is older from the audit log, now and once an hour."""
+    while True:
+        with contained(_logger, "pruning the audit log failed"), suppress(DatabaseError):
+            before = time.time() - days * _DAY
+            await service.database.run(lambda connection: audit.prune(connection, before))  # noqa: B023
+        await asyncio.sleep(_HOUR)

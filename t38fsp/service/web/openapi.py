@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from t38fsp.service.web.events import EventModel
 from t38fsp.service.web.models import FaxFields, FaxRequest
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -39,6 +40,8 @@ def _add_bodies(schemas: dict[str, Any]) -> None:
         schemas.setdefault(name, schema)
     schemas["FaxRequest"] = request
     schemas["FaxForm"] = _form()
+    # What a stream of events consists of has no place of its own in a description.
+    schemas["EventModel"] = EventModel.model_json_schema(ref_template=_REFERENCE)
 
 
 def _form() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
@@ -88,7 +89,7 @@ def _operation(method: str, path: str, operation: Json) -> Iterator[str]:
         for each in parameters:
             yield (
                 f"<tr><td><code>{escape(each['name'])}</code><td>{each['in']}<td>{_type(each['schema'])}"
-                f"<td>{escape(each.get('description', ''))}"
+                f"<td>{_words(each.get('description', ''))}"
             )
         yield "</table>"
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
@@ -114,7 +115,7 @@ def _schema(name: str, schema: Json) -> Iterator[str]:
             must = " (required)" if field in required else ""
             yield (
                 f"<tr><td><code>{escape(field)}</code>{must}<td>{_type(each)}"
-                f"<td>{escape(each.get('description', ''))}"
+                f"<td>{_words(each.get('description', ''))}"
             )
         yield "</table>"
 
@@ -149,4 +150,10 @@ def _first_line(operation: Json) -> str:
 
 
 def _text(text: str) -> str:
-    return "".join(f"<p>{escape(each)}</p>" for each in text.split("\n\n") if each.strip())
+    return "".join(f"<p>{_words(each)}</p>" for each in text.split("\n\n") if each.strip())
+
+
+def _words(text: str) -> str:
+    """Text with the two marks that descriptions have: *emphasis* and `code`."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return re.sub(r"\*(\w+)\*", r"<em>\1</em>", marked)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
+from t38fsp.service import audit
 from t38fsp.service.values import Scope
 from t38fsp.service.web.identity import Rates
 from t38fsp.service.web_settings import WebSettings
+from tests.service.conftest import Running
 from tests.service.web.conftest import PDF, Api, Opened, faults, state_of
 
 pytestmark = pytest.mark.full
@@ -159,6 +164,19 @@ async def test_keys_are_made_and_revoked(api: Api) -> None:
         {"per_day": 0},
     ):
         faults(await api.local.post("/v1/keys", json=wanted | wrong))
+
+
+async def test_the_audit_log_is_kept_for_its_days(open_api: Opened, running: Running) -> None:
+    now = time.time()
+    for at in (now - 3 * 86400, now - 86400):
+        await running.service.database.run(
+            lambda connection, at=at: audit.append(connection, at, "k", "", "job.seen", f"j{at}")
+        )
+    api: Api = await open_api(WebSettings(audit_days=2.0))
+    async with asyncio.timeout(30):
+        while len(records := (await api.local.get("/v1/audit")).json()["items"]) != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert records[0]["subject"] == f"j{now - 86400}"
 
 
 async def test_the_audit_log_says_who_sent_saw_and_deleted_what(api: Api) -> None:
