@@ -102,6 +102,7 @@ async def test_a_fax_is_submitted_shown_and_in_the_journal(commands: Commands, l
     assert len(await commands.objects("queue", "--state", "delivered", "--number", "+15550100")) == 1
 
 
+@pytest.mark.full
 async def test_all_options_of_a_submission_arrive(commands: Commands, letter: Path) -> None:
     receivers = write("receivers.csv", "Name;To;Customer No\nAnna;+15550101;17\n;+15550102;\n")
     secret = write("secret", "swordfish\n")
@@ -133,6 +134,7 @@ async def test_all_options_of_a_submission_arrive(commands: Commands, letter: Pa
     assert (await commands.run("cancel", job["id"])).exit_code == Exit.USAGE
 
 
+@pytest.mark.full
 async def test_a_fax_that_failed_is_sent_again_and_the_same_one_is_submitted_once(
     commands: Commands, letter: Path
 ) -> None:
@@ -163,6 +165,7 @@ async def test_waiting_ends_with_the_status_of_the_fax(
     assert ("delivered" in ended.output) == (status is Exit.COMPLETED)
 
 
+@pytest.mark.full
 async def test_keys_are_made_used_and_revoked(
     commands: Commands, letter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +208,7 @@ WRONG = (
 )
 
 
+@pytest.mark.full
 async def test_lists_of_nothing_and_what_is_wrong_in_one_line(commands: Commands, letter: Path) -> None:
     (host,) = await commands.objects("hosts")
     assert (host["id"], host["state"]) == ("here", "running")
@@ -233,6 +237,24 @@ def test_no_service_and_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         assert invoke("queue", *more).exit_code == status, more
     monkeypatch.setenv("T38FSP_KEY", "t38fsp_k1_x")
     assert invoke("queue", "--url", "http://127.0.0.1:9").exit_code == Exit.ERROR
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("+15550100", "+15550100"),
+        ("", ""),
+        (2, 2),
+        ("sip:fax@pbx.example", "sip:fax@pbx.example"),
+        ("=1+1", "'=1+1"),
+        ("+1+cmd", "'+1+cmd"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+    ],
+)
+def test_no_cell_of_the_journal_is_a_formula(cell: object, shown: object) -> None:
+    from t38fsp.cli.service.looking import plain_cell
+
+    assert plain_cell(cell) == shown
 
 
 def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

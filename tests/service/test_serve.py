@@ -134,8 +134,8 @@ def names_of_keys(database: str) -> list[str]:
         ("", ("--web", "0.0.0.0:80"), Exit.USAGE),
         ("", ("--database", "mysql://x"), Exit.USAGE),
         ("", ("--demo", "--listen", "127.0.0.1:0"), Exit.USAGE),
-        ("", ("--listen", "192.0.2.1:5060"), Exit.ERROR),
-        ("", ("--database", "sqlite:////dev/null/x.db"), Exit.ERROR),
+        pytest.param("", ("--listen", "192.0.2.1:5060"), Exit.ERROR, marks=pytest.mark.full),
+        pytest.param("", ("--database", "sqlite:////dev/null/x.db"), Exit.ERROR, marks=pytest.mark.full),
         pytest.param("", ("--socket", "t38fsp.toml"), Exit.ERROR, marks=pytest.mark.full),
     ],
 )
@@ -149,6 +149,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
     assert line.startswith("t38fsp: ")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("content", [b"", b"no database", None])
 def test_what_is_no_copy_is_not_restored(content: bytes | None) -> None:
     copy = Path("copy.db")

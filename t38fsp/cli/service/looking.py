@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import Service, Where
 from t38fsp.cli.service.tables import local_time, print_facts, print_table
 
+_NUMERAL = re.compile(r"[+-]?[0-9.*#]+")
 _OPEN = ("sending", "held", "queued")
 
 
@@ -106,7 +108,7 @@ def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
         text = io.StringIO()
         writer = csv.DictWriter(text, _JOURNAL, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
         for line in text.getvalue().splitlines():
             print_line(line, sys.stdout)
         return Exit.COMPLETED
@@ -123,6 +125,14 @@ _JOURNAL = (
     *("ended", "direction", "id", "number", "caller", "route", "host", "pages", "seconds", "outcome"),
     *("reason", "key", "reference"),
 )
+
+
+def plain_cell(value: object) -> object:
+    """What a spreadsheet takes for a formula gets an apostrophe in front: names and numbers come from
+    strangers."""
+    if isinstance(value, str) and value[:1] in "=@+-\t\r" and not _NUMERAL.fullmatch(value):
+        return f"'{value}" if value else value
+    return value
 
 
 def _sent(call: Mapping[str, Any]) -> dict[str, Any]:
