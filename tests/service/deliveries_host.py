@@ -25,7 +25,7 @@ from t38fsp.service.targets import Target
 from t38fsp.service.values import Delivery, DeliveryState, Event, ReceivedFax
 from tests.received.faxes import Call
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a test is stuck."""
 QUICK = RetrySettings(first_delay=0.05, growth=1.0)
 

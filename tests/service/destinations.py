@@ -111,11 +111,11 @@ class Mailbox:
 
 @asynccontextmanager
 async def mailbox(
-    port: int = 0, context: ssl.SSLContext | None = None, **options: Any
+    port: int = 0, context: ssl.SSLContext | None = None, at_once: bool = False, **options: Any
 ) -> AsyncIterator[Mailbox]:
-    """With ``context`` STARTTLS and an account are required."""
+    """With ``context`` STARTTLS and an account are required, or TLS from the beginning."""
     box = Mailbox()
-    if context is not None:
+    if context is not None and not at_once:
         options |= {
             "tls_context": context,
             "require_starttls": True,
@@ -123,7 +123,8 @@ async def mailbox(
             "auth_required": True,
         }
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(box, loop=loop, **options), "127.0.0.1", port)
+    tls = context if at_once else None
+    server = await loop.create_server(lambda: SMTP(box, loop=loop, **options), "127.0.0.1", port, ssl=tls)
     box.port = server.sockets[0].getsockname()[1]
     try:
         yield box

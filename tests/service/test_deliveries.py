@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from t38fsp.choices import FileFormat
 from t38fsp.image.compare import differing_pages
 from t38fsp.service.targets import Target
@@ -31,6 +33,7 @@ def program(folder: Path, source: str) -> str:
     return f"{sys.executable} {path}"
 
 
+@pytest.mark.full
 async def test_into_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "faxes"
     target = Target("archive", folder=str(folder), format=FileFormat.TIFF, file_name="{csi}", sidecar=True)
@@ -56,6 +59,7 @@ async def test_into_a_folder(tmp_path: Path) -> None:
     assert not list((tmp_path / "one" / "work").iterdir())
 
 
+@pytest.mark.pdf
 async def test_to_a_webhook(tmp_path: Path) -> None:
     async with hook() as there:
         target = Target(
@@ -80,6 +84,7 @@ async def test_to_a_webhook(tmp_path: Path) -> None:
     pdf.check(tmp_path / "got.pdf")
 
 
+@pytest.mark.full
 async def test_to_a_program(tmp_path: Path) -> None:
     target = Target("script", command=program(tmp_path, TELLS), format=FileFormat.BOTH)
     async with host(tmp_path, delivered_to(target)) as here:
@@ -94,6 +99,7 @@ async def test_to_a_program(tmp_path: Path) -> None:
     assert not list((tmp_path / "one" / "work").iterdir())
 
 
+@pytest.mark.pdf
 async def test_by_mail(tmp_path: Path) -> None:
     async with mailbox() as box:
         target = Target("office", mail=("a@office.example", "b@office.example"), file_name="fax-{csi}")

@@ -66,6 +66,7 @@ async def test_one_that_hangs_stops_no_other(tmp_path: Path) -> None:
             await here.over(*ids)
 
 
+@pytest.mark.full
 async def test_an_attempt_has_an_end(tmp_path: Path) -> None:
     async with hook() as there:
         there.answers.clear()
@@ -116,6 +117,7 @@ async def test_it_is_given_up_and_asked_for_again(tmp_path: Path) -> None:
     assert len(there.got) == 1
 
 
+@pytest.mark.full
 async def test_it_waits_as_the_far_end_asks(tmp_path: Path) -> None:
     async with (
         hook(status=503, headers=("Retry-After: 3600",)) as there,
@@ -130,6 +132,7 @@ async def test_it_waits_as_the_far_end_asks(tmp_path: Path) -> None:
         await until(waits)
 
 
+@pytest.mark.full
 async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     async with hook() as elsewhere, hook(status=302) as there:
         there.headers = (f"Location: {elsewhere.url}",)
@@ -140,6 +143,7 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     assert elsewhere.tried == 0
 
 
+@pytest.mark.full
 async def test_a_private_address_only_if_it_is_meant(tmp_path: Path) -> None:
     async with hook() as there:
         with pytest.raises(SettingError, match="private"):
@@ -155,6 +159,7 @@ async def test_a_private_address_only_if_it_is_meant(tmp_path: Path) -> None:
     assert there.tried == 0
 
 
+@pytest.mark.full
 async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     place = tmp_path / "mount"
     place.write_text("a file where the folder belongs")
@@ -171,6 +176,7 @@ async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert len(list((place / "faxes").glob("*.tif"))) == 1
 
 
+@pytest.mark.full
 async def test_a_program_that_fails_at_first(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
@@ -187,6 +193,7 @@ async def test_a_program_that_fails_at_first(tmp_path: Path) -> None:
     assert delivery.attempts == 3
 
 
+@pytest.mark.full
 async def test_a_recipient_that_is_refused_stops_no_other(tmp_path: Path) -> None:
     async with mailbox() as box:
         box.refuses = {"gone@office.example": "550 no such user", "slow@office.example": "451 later"}
@@ -222,6 +229,7 @@ async def test_a_recipient_that_is_refused_stops_no_other(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.full
 async def test_a_mail_server_that_says_nothing(tmp_path: Path) -> None:
     closed = asyncio.Event()
 
@@ -242,6 +250,7 @@ async def test_a_mail_server_that_says_nothing(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.full
 async def test_a_fax_too_large_for_mail_is_seen(tmp_path: Path) -> None:
     async with mailbox() as box:
         mail = plain_mail(box.port)
@@ -257,6 +266,8 @@ async def test_a_fax_too_large_for_mail_is_seen(tmp_path: Path) -> None:
     assert not box.messages
 
 
+@pytest.mark.full
+@pytest.mark.tesseract
 async def test_a_program_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
     for target, told in (
         (Target("a", command="/no/such/program"), "targets.a: command:"),
@@ -268,6 +279,7 @@ async def test_a_program_that_is_not_there_is_told_at_the_start(tmp_path: Path) 
                 pass
 
 
+@pytest.mark.full
 async def test_mail_by_tls_with_an_account(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     issued = authority.issue("mail", "IP:127.0.0.1")
@@ -300,8 +312,21 @@ async def test_mail_by_tls_with_an_account(tmp_path: Path) -> None:
         async with host(tmp_path, delivered_to(target, mail=replace(right, port=box.port))) as here:
             await here.over(await here.receives())
     assert (box.over_tls, set(box.users)) == ([True], {"fax"})
+    async with mailbox(context=context, at_once=True) as box:
+        at_once = replace(right, port=box.port, security=MailSecurity.TLS, user="", password=None)
+        async with host(tmp_path / "tls", delivered_to(target, mail=at_once)) as here:
+            await here.over(await here.receives())
+        elsewhere = replace(at_once, host="localhost")
+        settings = delivered_to(target, mail=elsewhere, retries=RetrySettings(attempts=1))
+        async with host(tmp_path / "name", settings) as here:
+            id = await here.receives()
+            await here.over(id, state=DeliveryState.FAILED)
+            (delivery,) = await here.delivery(id)
+            assert "localhost" in delivery.error
+    assert len(box.messages) == 1
 
 
+@pytest.mark.full
 async def test_what_is_not_in_the_settings_any_more(tmp_path: Path) -> None:
     async with hook(status=500) as there:
         async with host(tmp_path, delivered_to(webhook(there))) as here:

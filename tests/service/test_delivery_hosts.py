@@ -96,6 +96,7 @@ async def all_arrive(database: Database, folder: Path, names: list[str], there: 
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.pdf
 async def test_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'service.db'}")
     database.create()
@@ -106,6 +107,7 @@ async def test_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
 
 @pytest.mark.postgresql
 @pytest.mark.timeout(600)
+@pytest.mark.pdf
 async def test_two_processes_that_are_killed_again_and_again(tmp_path: Path) -> None:
     with Postgres() as server:
         database = Database(server.database("faxes"))

@@ -47,6 +47,7 @@ def listening(there: Hook, *kinds: str) -> DeliverySettings:
     return DeliverySettings(targets={"crm": target})
 
 
+@pytest.mark.full
 async def test_a_target_gets_the_events_that_it_asks_for(running: Running, tmp_path: Path) -> None:
     async with hook() as there, delivering(running, tmp_path, listening(there, "fax.delivered", "job.*")):
         (fax,) = await running.submit("+15550100")
@@ -75,6 +76,7 @@ async def test_the_webhook_of_a_job_is_signed_for_its_key(running: Running, tmp_
     assert (told["type"], told["subject"]) == ("fax.delivered", f"{job.id}-1")
 
 
+@pytest.mark.full
 async def test_each_event_is_taken_once_on_several_hosts(running: Running, tmp_path: Path) -> None:
     async with hook() as there:
         settings = listening(there, "fax.delivered")
@@ -93,6 +95,7 @@ async def test_each_event_is_taken_once_on_several_hosts(running: Running, tmp_p
     assert [told["subject"] for told in there.verified()] == [fax.id, second.id]
 
 
+@pytest.mark.full
 async def test_that_an_event_was_not_delivered_is_no_further_event(running: Running, tmp_path: Path) -> None:
     """It would have no end."""
     async with hook(status=410) as there:

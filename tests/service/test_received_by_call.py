@@ -24,6 +24,7 @@ UNPACED = CallSettings(internet_aware=True, station_id="+1 555 0199")
 
 
 @pytest.mark.usefixtures("page_threads")
+@pytest.mark.full
 async def test_a_call_becomes_a_mail_and_a_blocked_caller_is_refused(tmp_path: Path) -> None:
     letter = tmp_path / "letter.tif"
     make_document(letter, [(1728, Resolution.R8_FINE, 200, "lines"), (1728, Resolution.R8_FINE, 200, "text")])

@@ -56,6 +56,7 @@ async def test_pages_of_a_call_that_broke_off(tmp_path: Path) -> None:
     assert fax.document.octets > 0
 
 
+@pytest.mark.full
 async def test_pages_of_a_call_whose_task_is_cancelled(tmp_path: Path) -> None:
     async with host(tmp_path, KEPT) as here:
         call = Call(2)
@@ -68,7 +69,7 @@ async def test_pages_of_a_call_whose_task_is_cancelled(tmp_path: Path) -> None:
     assert (fax.pages, fax.partial) == (2, True)
 
 
-@pytest.mark.parametrize("growing", [False, True])
+@pytest.mark.parametrize("growing", [False, pytest.param(True, marks=pytest.mark.full)])
 async def test_what_a_process_left_is_stored_once(tmp_path: Path, growing: bool) -> None:
     """It was killed in mid-call, or after the call, before or after it stored the fax."""
     id = "r" + "0" * 25
@@ -96,6 +97,7 @@ async def test_what_a_process_left_is_stored_once(tmp_path: Path, growing: bool)
     assert len(list((tmp_path / "faxes").glob("*.pdf"))) == 1
 
 
+@pytest.mark.full
 async def test_a_record_that_was_lost(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "one" / "spool")
     (tmp_path / "one" / "spool").mkdir(parents=True)
@@ -145,6 +147,7 @@ async def test_callers_that_are_blocked(tmp_path: Path, monkeypatch: pytest.Monk
         assert here.receiving.refused == 2
 
 
+@pytest.mark.full
 async def test_hostile_text_of_a_far_end(tmp_path: Path) -> None:
     async with mailbox() as box:
         settings = delivered_to(
@@ -170,6 +173,7 @@ async def test_hostile_text_of_a_far_end(tmp_path: Path) -> None:
     json.loads((tmp_path / "faxes" / made[0]).read_text())
 
 
+@pytest.mark.full
 async def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
     targets = {name: Target(name, folder=str(tmp_path / name), format=FileFormat.TIFF) for name in "ab"}
     rules = (
@@ -191,6 +195,7 @@ async def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
     assert ways == [["a"], ["a", "b"], ["b"]]
 
 
+@pytest.mark.full
 async def test_what_is_kept_and_for_how_long(tmp_path: Path) -> None:
     now = 1_000_000.0
     targets = {"a": Target("a", folder=str(tmp_path / "a"), format=FileFormat.TIFF)}
@@ -216,6 +221,7 @@ async def test_what_is_kept_and_for_how_long(tmp_path: Path) -> None:
         assert await after(30.1) == {}
 
 
+@pytest.mark.full
 async def test_what_was_not_delivered_is_kept_longer(tmp_path: Path) -> None:
     now = 1_000_000.0
     (tmp_path / "file").write_text("")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import mimetypes
 import os
 import smtplib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,7 +26,11 @@ from t38fsp.service.deliveries.way import NotDeliveredError, Order
 from t38fsp.service.delivery_settings import MailSecurity, MailServer
 from t38fsp.service.values import ReceivedFax
 
+_SEVEN_BITS = SMTP.clone(cte_type="7bit")
+"""Not every server takes more."""
 _MOST_THREADS = 8
+_MOST_REPLIES = 100_000
+"""Octets that a server may say in one session."""
 _MOST_IN_HEADER = 100
 """Characters of what a far end sent."""
 _FIRST_FINAL = 500
@@ -65,6 +71,40 @@ class MailWay:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class _Replies:
+    """The replies of a server: smtplib bounds the length of a line, but not how many there are."""
+
+    def __init__(self, file: io.BufferedReader, allowed: Callable[[], None]) -> None:
+        self._file = file
+        self._allowed = allowed
+        self._octets = 0
+
+    def readline(self, most: int) -> bytes:
+        self._allowed()
+        line = self._file.readline(most)
+        self._octets += len(line)
+        if self._octets > _MOST_REPLIES:
+            raise OSError(f"it said more than {_MOST_REPLIES} octets")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Client(smtplib.SMTP):
+    allowed: Callable[[], None]
+    """Raises OSError if the session is to end."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock.makefile("rb"), self.allowed)
+        return super().getreply()
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    pass
+
+
 class _Session:
     """One message to one address, in a thread."""
 
@@ -79,8 +119,9 @@ class _Session:
         """Raises NotDeliveredError."""
         server = self._server
         try:
-            client = self._connected()
+            client = self._client_of()
             try:
+                self._connect(client)
                 if server.security is MailSecurity.STARTTLS:
                     client.starttls(context=self._context())
                 if server.user:
@@ -118,26 +159,32 @@ class _Session:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _connected(self) -> smtplib.SMTP:
+    def _client_of(self) -> smtplib.SMTP:
         server = self._server
         # Without a host it does not connect yet, so that it can be broken off from here on.
-        client = (
-            smtplib.SMTP_SSL(timeout=self._seconds, context=self._context())
+        client: _Client | _TlsClient = (
+            _TlsClient(timeout=self._seconds, context=self._context())
             if server.security is MailSecurity.TLS
-            else smtplib.SMTP(timeout=self._seconds)
+            else _Client(timeout=self._seconds)
         )
+        # starttls and SMTP_SSL compare the certificate with this name.
+        client._host = server.host  # type: ignore[union-attr]
+        client.allowed = self._allowed
         with self._lock:
             self._client = client
-        # starttls and SMTP_SSL compare the certificate with this name.
-        client._host = server.host  # type: ignore[attr-defined]
+        return client
+
+    def _connect(self, client: smtplib.SMTP) -> None:
+        server = self._server
         code, text = client.connect(server.host, server.port or server.security.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
+
+    def _allowed(self) -> None:
+        """Raises OSError if the session was broken off before there was a socket to shut down."""
         with self._lock:
             if self._broken:
-                client.close()
                 raise OSError("it was broken off")
-        return client
 
     def _context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self._server.authorities or None)
@@ -154,7 +201,7 @@ def _message(order: Order, files: tuple[str, ...], address: str, server: MailSer
             "in the list of received faxes",
             final=True,
         )
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_SEVEN_BITS)
     message["From"] = server.sender
     message["To"] = address
     message["Subject"] = _subject(fax)
