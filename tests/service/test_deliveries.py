@@ -59,6 +59,7 @@ async def test_into_a_folder(tmp_path: Path) -> None:
     assert not list((tmp_path / "one" / "work").iterdir())
 
 
+@pytest.mark.full
 @pytest.mark.pdf
 async def test_to_a_webhook(tmp_path: Path) -> None:
     async with hook() as there:

@@ -52,6 +52,7 @@ async def test_a_server_that_is_down_for_a_while(tmp_path: Path) -> None:
     assert [headers["webhook-id"] for headers, _ in back.got] == [f"{id}-1"]
 
 
+@pytest.mark.full
 async def test_one_that_hangs_stops_no_other(tmp_path: Path) -> None:
     retries = RetrySettings(first_delay=0.05, growth=1.0, at_a_time=4, per_target=2)
     async with hook() as hangs, hook() as there:
@@ -79,6 +80,7 @@ async def test_an_attempt_has_an_end(tmp_path: Path) -> None:
             await here.over(id)
 
 
+@pytest.mark.full
 async def test_a_webhook_that_wants_no_more(tmp_path: Path) -> None:
     async with hook(status=410) as there, host(tmp_path, delivered_to(webhook(there))) as here:
         first = await here.receives()
@@ -98,6 +100,7 @@ async def test_a_webhook_that_wants_no_more(tmp_path: Path) -> None:
     assert [told["subject"] for told in there.verified()] == [second, third]
 
 
+@pytest.mark.full
 async def test_it_is_given_up_and_asked_for_again(tmp_path: Path) -> None:
     retries = RetrySettings(first_delay=0.05, growth=1.0, attempts=3)
     async with (

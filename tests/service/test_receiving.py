@@ -38,6 +38,7 @@ class Refusable(Call):
         self.refused.append(status)
 
 
+@pytest.mark.full
 async def test_a_call_without_a_page_is_on_record(tmp_path: Path) -> None:
     async with host(tmp_path, delivered_to(Target("archive", folder=str(tmp_path / "faxes")))) as here:
         id = await here.receives(Call(0, FaxStatus.NOT_FAX_CALL))
@@ -47,6 +48,7 @@ async def test_a_call_without_a_page_is_on_record(tmp_path: Path) -> None:
         assert [event.kind for event in await here.events()] == ["received.failed"]
 
 
+@pytest.mark.full
 async def test_pages_of_a_call_that_broke_off(tmp_path: Path) -> None:
     async with host(tmp_path, KEPT) as here:
         await here.receives(Call(2, FaxStatus.DISCONNECTED))
@@ -111,6 +113,7 @@ async def test_a_record_that_was_lost(tmp_path: Path) -> None:
     assert (fax.pages, fax.caller, fax.partial) == (1, "", True)
 
 
+@pytest.mark.full
 async def test_the_database_fails_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receivings, "_AGAIN_AFTER", 0.05)
     faults = [DatabaseError("it is down"), DatabaseError("it is down")]
@@ -130,6 +133,7 @@ async def test_the_database_fails_for_a_while(tmp_path: Path, monkeypatch: pytes
     assert not list((tmp_path / "one" / "spool").rglob("*.tif"))
 
 
+@pytest.mark.full
 async def test_callers_that_are_blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receivings, "_BLOCKED_FOR", 0.0)
     receiving = ReceivingSettings(blocked=("+1555*",), blocked_answer=BlockedAnswer.DECLINE)
