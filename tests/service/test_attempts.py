@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -17,12 +18,14 @@ from t38fsp.service.attempt_rows import Begun, SupersededError
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.errors import NotFoundError
+from t38fsp.service.ids import new_id
 from t38fsp.service.jobs import Target
 from t38fsp.service.policy.retry import RetryPolicy
 from t38fsp.service.policy.routing import FailOver
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import fax, host
 from t38fsp.service.values import AfterCrash, AttemptState, Fax, FaxState, Receiver
+from tests.peers.postgres import Postgres
 
 T = TypeVar("T")
 
@@ -109,8 +112,21 @@ class Queue:
         return self.do(lambda connection: jobs.read_fax(connection, id))
 
 
-@pytest.fixture
-def queue(database: Database) -> Iterator[Queue]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with Postgres() as running:
+        yield running
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.full, pytest.mark.postgresql])]
+)
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Queue]:
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{tmp_path / 'faxes.db'}")
+    else:
+        server: Postgres = request.getfixturevalue("server")
+        database = Database(server.database(new_id("d")))
     database.create()
     yield Queue(database)
     database.engine.dispose()

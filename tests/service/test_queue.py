@@ -10,6 +10,7 @@ from t38fsp.service import events, jobs
 from t38fsp.service.caller import CallOrder
 from t38fsp.service.database import Database
 from t38fsp.service.errors import IdempotencyError, NotFoundError, StateError
+from t38fsp.service.hosts import HostError
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission, SubmissionError
 from t38fsp.service.values import AttemptState, FaxState, Receiver
@@ -172,3 +173,13 @@ async def test_what_fails_on_our_side_is_tried_again_and_what_is_wrong_with_the_
     (fax,) = await running.submit("+15550100")
     failed = await running.until(fax.id)
     assert (failed.state, failed.outcome, failed.attempts) == (FaxState.FAILED, "BAD_DOCUMENT", 3)
+
+
+@pytest.mark.full
+async def test_a_second_host_of_one_name_is_refused(
+    running: Running, database: Database, caller: StandIn
+) -> None:
+    with pytest.raises(HostError):
+        await FaxService(database, caller, {"one": 1}, host="here").__aenter__()
+    (fax,) = await running.submit("+15550100")
+    assert (await running.until(fax.id)).state is FaxState.DELIVERED
