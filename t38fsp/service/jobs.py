@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, text, update
 
 from sip.frozen import dataclass
 from t38fsp.received.facts import to_json
@@ -65,6 +65,10 @@ def insert_job(
     Raises IdempotencyError if that one was another job.
     """
     if given.idempotency_key:
+        if connection.dialect.name == "postgresql":
+            # The same request may come twice at the same time, also to two hosts: the second one waits.
+            lock = text("SELECT pg_advisory_xact_lock(738414, hashtext(:both))")
+            connection.execute(lock, {"both": f"{key} {given.idempotency_key}"})
         same = select(job.c.id, job.c.request_hash).where(
             job.c.key == key, job.c.idempotency_key == given.idempotency_key
         )
