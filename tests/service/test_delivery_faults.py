@@ -13,11 +13,12 @@ import pytest
 
 from t38fsp.choices import FileFormat
 from t38fsp.errors import SettingError
+from t38fsp.service.deliveries.queue import Deliveries
 from t38fsp.service.delivery_settings import MailSecurity, MailServer, RetrySettings
 from t38fsp.service.targets import Target
 from t38fsp.service.values import DeliveryState
 from tests.received.faxes import Call
-from tests.service.deliveries_host import QUICK, delivered_to, host, looks_often, plain_mail, until
+from tests.service.deliveries_host import PATIENCE, QUICK, delivered_to, host, looks_often, plain_mail, until
 from tests.service.destinations import SECRET, Hook, hook, mailbox
 from tests.sip.certificates import Authority
 
@@ -327,6 +328,21 @@ async def test_mail_by_tls_with_an_account(tmp_path: Path) -> None:
             (delivery,) = await here.delivery(id)
             assert "localhost" in delivery.error
     assert len(box.messages) == 1
+
+
+@pytest.mark.full
+async def test_it_ends_while_old_deliveries_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def tidy(self: Deliveries) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(Deliveries, "_tidy", tidy)
+    async with asyncio.timeout(PATIENCE), host(tmp_path, delivered_to(archive(tmp_path))):
+        await begun.wait()
 
 
 @pytest.mark.full
