@@ -37,6 +37,7 @@ from tests.benchmarks.measures import (
     packets,
     page_work,
     queue,
+    service_load,
     soak,
     start,
     whole_calls,
@@ -60,6 +61,7 @@ MEASURES = {
         Entry("P12", "a soak of short calls (--minutes)", 62, soak.measure),
         Entry("P13", "faxes in audio at once, over libspandsp's fax machines in C", 14, audio.measure),
         Entry("P14", "two thousand faxes through the queue of the service", 7, queue.measure),
+        Entry("P15", "mixed load on the service (--minutes)", 61, service_load.measure),
     )
 }
 LONG = frozenset({"P12"})
