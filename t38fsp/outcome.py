@@ -19,6 +19,7 @@ class Outcome(Enum):
     NO_RESPONSE = "the SIP peer never responded"
     UNREACHABLE = "the SIP peer cannot be reached"
     UNAVAILABLE = "the trunk, the network or this machine cannot take the call at the moment"
+    NO_LINE = "no line of this engine or channel of the route is free, so no call was placed"
     OVERLOADED = "this engine is overloaded and cannot handle the call at the moment"
     BAD_NUMBER = "the number or address is wrong"
     BARRED = "the network bars calls to this number"
@@ -58,6 +59,7 @@ _STATUS = {
     Outcome.NO_RESPONSE: FaxStatus.NO_ANSWER,
     Outcome.UNAVAILABLE: FaxStatus.LINE_UNAVAILABLE,
     Outcome.UNREACHABLE: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.NO_LINE: FaxStatus.LINE_UNAVAILABLE,
     Outcome.OVERLOADED: FaxStatus.LINE_UNAVAILABLE,
     Outcome.FORBIDDEN: FaxStatus.LINE_UNAVAILABLE,
     Outcome.CREDENTIALS: FaxStatus.LINE_UNAVAILABLE,

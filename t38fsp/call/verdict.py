@@ -41,6 +41,7 @@ _AGAIN = {
     Outcome.NO_RESPONSE: (True, "the peer may respond later"),
     Outcome.UNREACHABLE: (True, "the peer may be reached later"),
     Outcome.UNAVAILABLE: (True, "the trunk may accept calls later"),
+    Outcome.NO_LINE: (True, "one may be free soon"),
     Outcome.OVERLOADED: (True, "this machine may be less loaded in a minute"),
     Outcome.BAD_NUMBER: (False, "the number or address is wrong; correct it"),
     Outcome.BARRED: (False, "the network bars this number"),

@@ -343,14 +343,14 @@ class FaxEngine:
         elif self._calls > self._settings.limits.calls:
             self._jobs.end(
                 job,
-                Outcome.UNAVAILABLE,
+                Outcome.NO_LINE,
                 f"all {self._settings.limits.calls} lines are in use; try again later",
             )
         # The job itself is already counted.
         elif (why := self._capacity.refusal(self._calls - 1)) is not None:
             self._jobs.end(job, Outcome.OVERLOADED, why)
         elif not self._channels.take(route):
-            self._jobs.end(job, Outcome.UNAVAILABLE, all_taken(route))
+            self._jobs.end(job, Outcome.NO_LINE, all_taken(route))
         else:
             return False
         return True

@@ -63,6 +63,7 @@ def times(number: int, outcome: Outcome) -> tuple[Past, ...]:
         (Outcome.NO_FAX, 0, RetryKind.NO_ANSWER, 600),
         (Outcome.NO_RESPONSE, 0, RetryKind.LINE, 30),
         (Outcome.UNAVAILABLE, 0, RetryKind.LINE, 30),
+        (Outcome.NO_LINE, 0, RetryKind.LINE, 30),
         (Outcome.OVERLOADED, 0, RetryKind.LINE, 30),
         (Outcome.NO_PACKETS, 0, RetryKind.NO_T38, 300),
         (Outcome.DISCONNECTED, 0, RetryKind.OTHER, 180),
@@ -148,6 +149,15 @@ def test_the_attempts_of_a_kind_of_all_kinds_and_the_hours_end_it() -> None:
     assert isinstance(decided(failed(Outcome.FAILED), *mixed, policy=few), Fail)
     yesterday = Past(NOW - 24 * 3600 + 1, Outcome.BUSY)
     assert isinstance(decided(failed(Outcome.BUSY), yesterday), Fail)
+
+
+def test_what_found_no_channel_counts_as_no_attempt() -> None:
+    outcome = Outcome.NO_LINE
+    past = times(1000, outcome)
+    assert decided(failed(outcome), *past) == Retry(NOW + 30, 1, RetryKind.LINE)
+    assert isinstance(decided(failed(Outcome.BUSY), *past), Retry)
+    yesterday = Past(NOW - 24 * 3600 + 1, outcome)
+    assert isinstance(decided(failed(outcome), yesterday), Fail)
 
 
 def test_retry_after_delays_and_counts_for_its_own_route_only() -> None:

@@ -43,6 +43,7 @@ _KINDS = {
     Outcome.NO_RESPONSE: RetryKind.LINE,
     Outcome.UNREACHABLE: RetryKind.LINE,
     Outcome.UNAVAILABLE: RetryKind.LINE,
+    Outcome.NO_LINE: RetryKind.LINE,
     Outcome.OVERLOADED: RetryKind.LINE,
     Outcome.REFUSED: RetryKind.LINE,
     # These do not deserve the same call again, but another route may do better.
@@ -63,6 +64,10 @@ ROUTE_FAULTS = frozenset(
 """What another route may do better: the call never came as far as the fax machine."""
 _SETTINGS_FAULTS = frozenset({Outcome.NOT_CARRIED, Outcome.NO_T38, Outcome.NO_PACKETS, Outcome.WRONG_PACKETS})
 """What other settings of the call may do better, even where the same call would fail again."""
+
+_NOT_PLACED = Outcome.NO_LINE
+"""Incoming calls had the channels. It counts as no attempt, or a busy hour would use up the attempts of faxes;
+the hours of the policy bound it. OVERLOADED does count: such a call may have been answered."""
 
 _BY_ANOTHER_ROUTE = 5.0
 """Seconds before the next route is tried."""
@@ -208,11 +213,14 @@ def decide(
         return Fail(result.retry_reason or "another call would not help")
     kind = kind_of(result.outcome, confirmed_here(result))
     rule = policy.rule(kind)
-    times = 1 + sum(past.kind is kind for past in history)
-    if times >= rule.attempts and not by_other_route:
-        return Fail(f"{times} of its calls ended in this way, which is the limit for {kind.value}")
-    if len(history) + 1 >= policy.attempts:
-        return Fail(f"{len(history) + 1} calls were made for it, which is the limit")
+    placed = [past for past in history if past.outcome is not _NOT_PLACED]
+    times = 1
+    if result.outcome is not _NOT_PLACED:
+        times += sum(past.kind is kind for past in placed)
+        if times >= rule.attempts and not by_other_route:
+            return Fail(f"{times} of its calls ended in this way, which is the limit for {kind.value}")
+        if len(placed) + 1 >= policy.attempts:
+            return Fail(f"{len(placed) + 1} calls were made for it, which is the limit")
     delay = _BY_ANOTHER_ROUTE if by_other_route else rule.delay(times)
     delay *= 1 + policy.jitter * (2 * chance - 1)
     # What a far end asks for (Retry-After) holds for it, not for another trunk.

@@ -19,7 +19,10 @@ _NOT_OF_THE_TRUNK = frozenset(
 )
 _TRUNK_FAULTS = ROUTE_FAULTS - _NOT_OF_THE_TRUNK
 _SAYS_NOTHING = frozenset(
-    {Outcome.OVERLOADED, Outcome.FAULT, Outcome.BAD_DOCUMENT, Outcome.ENCRYPTED, Outcome.CANCELLED}
+    {
+        *(Outcome.NO_LINE, Outcome.OVERLOADED, Outcome.FAULT, Outcome.CANCELLED),
+        *(Outcome.BAD_DOCUMENT, Outcome.ENCRYPTED),
+    }
 )
 """Outcomes of this end, with or without a call."""
 _MOST_ROUTES = 10
