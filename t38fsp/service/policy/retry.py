@@ -66,8 +66,8 @@ _SETTINGS_FAULTS = frozenset({Outcome.NOT_CARRIED, Outcome.NO_T38, Outcome.NO_PA
 """What other settings of the call may do better, even where the same call would fail again."""
 
 _NOT_PLACED = Outcome.NO_LINE
-"""Incoming calls had the channels. It counts as no attempt, or a busy hour would use up the attempts of faxes;
-the hours of the policy bound it. OVERLOADED does count: such a call may have been answered."""
+"""Incoming calls had the channels. It counts as no attempt, or a busy hour would use up those of a fax; the
+hours of the policy bound it. OVERLOADED does count: such a call may have been answered."""
 
 _BY_ANOTHER_ROUTE = 5.0
 """Seconds before the next route is tried."""
