@@ -11,7 +11,7 @@ from t38fsp.outcome import Outcome
 from t38fsp.service.policy.numbers import LONGEST_KEY, far_end
 from t38fsp.service.policy.permits import EVERYTHING, Permits, refusal
 from t38fsp.service.policy.routing import FailOver, RouteFacts, RoutingRule, ordered, routes_for
-from t38fsp.settings.dial_plan import DialPlan, DialRule
+from t38fsp.settings.dial_plan import DialPlan, DialRule, NumberFormat
 
 BERLIN = DialPlan(region="DE")
 PBX = DialPlan(region="DE", access_code="0", internal_digits=5)
@@ -106,6 +106,50 @@ def test_who_may_be_called(plan: DialPlan, to: str, permits: Permits, is_refused
     assert (refusal(found, plan, "office", permits) is not None) == is_refused
     # The same for a key, by a route that allows everything.
     assert (refusal(found, plan, "office", EVERYTHING, permits) is not None) == is_refused
+
+
+NATIONAL = DialPlan(region="DE", format=NumberFormat.NATIONAL)
+
+
+@pytest.mark.parametrize(
+    ("plan", "to", "permits"),
+    [
+        # A trunk, or a gateway, may call the number without its separators.
+        (BERLIN, "sip:0900-1234567@trunk.example", Permits()),
+        (BERLIN, "sip:(0900)123.4567@trunk.example", Permits()),
+        (BERLIN, "sip:+49-900-1234567;x=1@trunk.example", Permits()),
+        (BERLIN, "sip:1234567;phone-context=+49900@trunk.example", Permits()),
+        (BERLIN, "sip:+44-20-79460100@trunk.example", Permits(refused=("+4420",))),
+        # The end of dialling, and service codes in front of a number.
+        (BERLIN, "112#", Permits()),
+        (BERLIN, "112*", Permits()),
+        (BERLIN, "#31#112", Permits()),
+        (BERLIN, "sip:112%23@trunk.example", Permits()),
+        (BERLIN, "*31#0900 1234567", Permits()),
+        (BERLIN, "*31#0044 20 7946 0100", Permits(refused=("+4420",))),
+        (BERLIN, "09001234567#", Permits()),
+        (BERLIN, "0900 1234567 000", Permits()),
+        # Within the country these are dialled with 00 in front, and lead into others.
+        (NATIONAL, "+49 000 44 20 7946 0000", Permits(allowed=("+49",))),
+        (NATIONAL, "+49 000 882 1234567", Permits(refused=("+882",))),
+    ],
+)
+def test_ways_around_what_is_refused(plan: DialPlan, to: str, permits: Permits) -> None:
+    assert refusal(far_end(to, plan), plan, "trunk", permits) is not None
+
+
+def test_what_only_looks_like_a_way_around_is_called() -> None:
+    for plan in (BERLIN, NATIONAL, PBX):
+        for to in (
+            "030 1234567",
+            "+49 30 1234567",
+            "*21#",
+            "sip:030-1234567@pbx.example",
+            "sip:fax@pbx.example",
+        ):
+            assert refusal(far_end(to, plan), plan, "trunk", Permits(refused=("+44",))) is None, to
+    # The part after # allows nothing.
+    assert refusal(far_end("0201234#030", BERLIN), BERLIN, "trunk", Permits(allowed=("030",))) is not None
 
 
 @pytest.mark.parametrize("prefix", ["", "+", "+49 30", "abc", "sip: x", "sip", "1" * 81, "+49\n"])

@@ -5,13 +5,17 @@ number that none matches may be called unless there are allowed ones. Emergency 
 refused unless the route allows them, by the numbering plans that phonenumbers knows.
 
 A number is looked at in each form in which it may reach the network: as it was written, as it is dialled,
-without the access code of a PBX, and with its country code; also the number in a SIP URI.
+without the access code of a PBX, and with its country code; also the number in a SIP URI. For what is refused
+also in the forms that a trunk may make of it: without separators, without what follows ``#`` (the end of
+dialling) or leads with ``*`` (service codes), and with the ``phone-context`` of RFC 3966.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sip.bounds import check, setting
@@ -27,6 +31,11 @@ _ANYWHERE = ("112", "911")
 """Emergency numbers of mobile networks in any country (3GPP TS 22.101), where no region is set."""
 _INTERNATIONAL = (1, 5)
 """``CountryCodeSource`` of phonenumbers: the number began with a + or with the international prefix."""
+_VISUAL = re.compile(r"[-.()]")
+"""Separators that a URI may have in a number (RFC 3966 3)."""
+_CONTEXT = re.compile(r";phone-context=(\+[0-9]+)", re.IGNORECASE)
+_SHORTEST_PREMIUM = 7
+"""Digits of the shortest premium-rate number that further digits are looked for after."""
 _MOST_PREFIXES = 1000
 _LONGEST_PREFIX = 80
 
@@ -78,14 +87,16 @@ def refusal(
 ) -> str | None:
     """Why ``to`` may not be called through ``route``, which has this dial plan, as a sentence; None if it
     may."""
-    forms = _forms(to, plan)
+    also = tuple(_also(to, plan))
     for whose, each in ((f"route {route!r}" if route else "the route", permits), ("the key", key)):
-        if (fault := _by_prefix(to, forms, each, whose)) is not None:
+        if (fault := _by_prefix(to, plan, also, each, whose)) is not None:
             return fault
-    if not (permits.emergency and key.emergency) and _is_emergency(to, forms, plan.region):
-        return _off(to, "an emergency number", route, "emergency")
-    if not (permits.premium and key.premium) and _is_premium(to, forms, plan):
-        return _off(to, "a premium-rate number", route, "premium")
+    for one in (to, *also):
+        forms = _forms(one, plan)
+        if not (permits.emergency and key.emergency) and _is_emergency(one, forms, plan.region):
+            return _off(to, "an emergency number", route, "emergency")
+        if not (permits.premium and key.premium) and _is_premium(one, forms, plan):
+            return _off(to, "a premium-rate number", route, "premium")
     return None
 
 
@@ -108,16 +119,51 @@ def _forms(to: FarEnd, plan: DialPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form.lower() for form in (*forms, *abroad) if form))
 
 
+def _also(to: FarEnd, plan: DialPlan) -> Iterator[FarEnd]:
+    """Other numbers that may be called where ``to`` is dialled."""
+    if (dialled := _dialled(to, plan)) is not None:
+        yield dialled
+    plain = _VISUAL.sub("", to.number)
+    # A trunk takes # for the end of a number, and what is between * and # for a code in front of it.
+    parts = {part for part in re.split("[*#]", plain) if part.removeprefix("+").isdigit()}
+    if (context := _CONTEXT.search(to.uri)) is not None:
+        parts |= {context[1] + part for part in parts}
+    for part in sorted(parts - {to.number}):
+        yield replace(to, number=part, e164=plan.e164(part))
+
+
+def _dialled(to: FarEnd, plan: DialPlan) -> FarEnd | None:
+    """The number as it leaves a PBX, where that is another one: +49 000 44 20... is dialled as 00 44 20...
+    within Germany, and so leads into another country."""
+    if to.uri or not to.number.removeprefix("+").isdigit():
+        return None
+    number = plan.dial(to.number)
+    if to.e164 is not None:
+        # With a country code it was external, and so has the access code.
+        number = number.removeprefix(plan.access_code)
+    if number == to.number or not number.removeprefix("+").isdigit():
+        return None
+    # It is dialled as it is, so that no rule counts again.
+    e164 = plan.model_copy(update={"rules": ()}).e164(number)
+    return None if e164 in (None, to.e164) else replace(to, number=number, e164=e164)
+
+
 def _outside(number: str, plan: DialPlan) -> str:
     """The number behind the access code of a PBX; empty if it is not written with it."""
     code = plan.access_code
     return number.removeprefix(code) if code and number.startswith(code) else ""
 
 
-def _by_prefix(to: FarEnd, forms: tuple[str, ...], permits: Permits, whose: str) -> str | None:
+def _by_prefix(
+    to: FarEnd, plan: DialPlan, also: tuple[FarEnd, ...], permits: Permits, whose: str
+) -> str | None:
+    forms = _forms(to, plan)
+    every = forms + tuple(form for one in also for form in _forms(one, plan))
     # A prefix of numbers allows no URI: that would be a call to any host.
     allowed = _longest(permits.allowed, (to.uri.lower(),) if to.uri else forms)
-    refused = _longest(permits.refused, forms)
+    if allowed is not None and (dialled := _dialled(to, plan)) is not None:
+        allowed = _longest(permits.allowed, _forms(dialled, plan))
+    refused = _longest(permits.refused, every)
     # Of two of the same length the refusal counts.
     if refused is not None and (allowed is None or len(refused) >= len(allowed)):
         return f"{to.number or to.key} begins with {refused}, which {whose} refuses"
@@ -157,9 +203,15 @@ def _is_premium(to: FarEnd, forms: tuple[str, ...], plan: DialPlan) -> bool:
     import phonenumbers
     from phonenumbers import shortnumberinfo
 
-    for parsed in _parsed(forms, plan.region):
-        if phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
-            return True
+    premium = phonenumbers.PhoneNumberType.PREMIUM_RATE
+    for form in forms:
+        # Digits after a number do not change where it leads, unless they make it another one.
+        for parsed in _parsed((form[:length] for length in _lengths(form)), plan.region):
+            kind = phonenumbers.number_type(parsed)
+            if kind == premium:
+                return True
+            if kind != phonenumbers.PhoneNumberType.UNKNOWN:
+                break
     # A short number without the access code is one of the PBX.
     short = _outside(to.number, plan) if plan.access_code else plan.ruled(to.number)
     if plan.region is None or not short.isdigit():
@@ -169,6 +221,10 @@ def _is_premium(to: FarEnd, forms: tuple[str, ...], plan: DialPlan) -> bool:
         == shortnumberinfo.ShortNumberCost.PREMIUM_RATE
         for parsed in _parsed((short,), plan.region)
     )
+
+
+def _lengths(form: str) -> range:
+    return range(len(form), min(_SHORTEST_PREMIUM, len(form)) - 1, -1)
 
 
 def _parsed(forms: Iterable[str], region: str | None) -> Iterator[phonenumbers.PhoneNumber]:
