@@ -41,13 +41,14 @@ def part(name: str) -> ModuleType:
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-async def run(*command: str) -> tuple[int, str]:
-    """Status and output of a program of this environment."""
+async def run(*command: str, cwd: Path) -> tuple[int, str]:
+    """Status and output of a program of this environment; ``cwd`` is where it may leave files."""
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name(command[0])),
         *command[1:],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        cwd=cwd,
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
     )
     output, _ = await process.communicate()
@@ -63,6 +64,7 @@ async def test_a_generated_client_submits_lists_gets_and_cancels(
     status, output = await run(
         *("openapi-python-client", "generate", "--path", str(description), "--meta", "none"),
         *("--output-path", str(generated)),
+        cwd=tmp_path,
     )
     assert status == 0, output
     faxes, models = "api.faxes", part("models")
@@ -102,7 +104,7 @@ async def test_schemathesis_finds_no_error_of_the_server(running: Running, tmp_p
         *("response_headers_conformance", "response_schema_conformance", "unsupported_method"),
         *("negative_data_rejection", "use_after_free"),
     )
-    async with WebServer(running.service, WebSettings(listen="127.0.0.1:0", patience=1.0)) as web:
+    async with WebServer(running.service, WebSettings(listen="127.0.0.1:0")) as web:
         status, output = await run(
             *("schemathesis", "run", f"{web.urls[0]}openapi.json"),
             *("--header", f"Authorization: Bearer {token}", "--checks", ",".join(checks)),
@@ -110,5 +112,6 @@ async def test_schemathesis_finds_no_error_of_the_server(running: Running, tmp_p
             *("--exclude-path", "/v1/events", "--phases", "coverage,fuzzing"),
             *("--max-examples", "3", "--seed", "1", "--request-timeout", "60", "--no-color"),
             *("--suppress-health-check", "all", "--continue-on-failure"),
+            cwd=tmp_path,
         )
     assert status == 0, output[-6000:]
