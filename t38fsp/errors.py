@@ -28,6 +28,7 @@
     │   └── LimitError                    a limit for some time is reached
     ├── GuardError                        a URL that the service may not connect to
     ├── DatabaseError                     the database of the service cannot be used
+    │   └── UnstorableError               a value that it does not take
     ├── HostError                         this host cannot take part in the service
     └── WebError                          the REST API cannot listen where it should
 

@@ -35,6 +35,8 @@ def add(connection: Connection, pattern: str, note: str, now: float) -> BlockedC
         check_pattern(pattern)
     except ValueError as error:
         raise SettingError(str(error)) from error
+    if not note.isprintable():
+        raise SettingError("the note of a blocked caller has characters that cannot be shown; leave them out")
     known = connection.execute(select(blocked_caller).where(blocked_caller.c.pattern == pattern)).first()
     if known is not None:
         return BlockedCaller(known.pattern, known.created, known.note)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 
 from t38fsp.errors import FaxError
 from t38fsp.service import sqlite
@@ -31,6 +31,10 @@ _THREADS = 4
 
 class DatabaseError(FaxError):
     """The database cannot be reached, or is not one of this service; what to do is in the message."""
+
+
+class UnstorableError(DatabaseError):
+    """A value that the database does not take, such as a text with NUL on PostgreSQL."""
 
 
 class Database:
@@ -86,6 +90,8 @@ class Database:
         raise AssertionError
 
     def _failed(self, error: SQLAlchemyError) -> DatabaseError:
+        if isinstance(error, DataError):
+            return UnstorableError(f"the database does not take a value: {_plain(error)}; leave it out")
         return DatabaseError(
             f"the database {self.shown} failed: {_plain(error)}; see whether it runs and has room"
         )

@@ -62,6 +62,9 @@ def create(
             raise SettingError(f"{prefix[:60]!r} is not the beginning of a number; write it as in +4930")
     if max(len(routes), len(allowed), len(refused)) > _MOST_PREFIXES:
         raise SettingError(f"a key has at most {_MOST_PREFIXES} routes and prefixes of each kind")
+    for route in routes:
+        if not route.strip() or len(route) > _LONGEST_NAME or not route.isprintable():
+            raise SettingError(f"{route[:60]!r} is not the name of a route; see t38fsp routes")
     _check_limit("per minute", per_minute, _MOST_PER_MINUTE)
     _check_limit("per day", per_day, _MOST_PER_DAY)
     id = "k" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(15))

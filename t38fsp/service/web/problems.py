@@ -16,7 +16,7 @@ from starlette.routing import compile_path
 
 from sip.logs import get_logger
 from t38fsp.errors import FaxError, SettingError
-from t38fsp.service.database import DatabaseError
+from t38fsp.service.database import DatabaseError, UnstorableError
 from t38fsp.service.errors import IdempotencyError, LimitError, NotFoundError, PermitError, StateError
 from t38fsp.service.guard import GuardError
 from t38fsp.service.submission import SubmissionError
@@ -92,6 +92,8 @@ def problem_of(error: Exception) -> ProblemError:
             return limited(str(error), error.retry_after)
         case GuardError() | SettingError():
             return ProblemError(422, str(error), "invalid")
+        case UnstorableError():
+            return ProblemError(422, "a text has a character that cannot be stored, such as NUL", "invalid")
         case DatabaseError():
             logger.error("a request failed: %s", error)
             headers = {"Retry-After": str(_RETRY_DATABASE)}

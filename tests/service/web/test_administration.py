@@ -193,3 +193,15 @@ async def test_the_journal_has_each_call_once_in_the_order_of_ends(api: Api) -> 
     assert (rest["items"], rest["next"]) == ([], None)
     since = (await api.local.get("/v1/journal", params={"since": "2036-01-01T00:00:00Z"})).json()
     assert since["items"] == []
+
+
+async def test_what_cannot_be_shown_again_is_not_stored(api: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    for route in (r"\ud800", r"\u0000", "x" * 81, " "):
+        body = f'{{"name": "a", "scopes": ["send"], "routes": ["{route}"]}}'
+        faults(await api.local.post("/v1/keys", content=body, headers=headers))
+    for note in (r"\ud800", r"a\u0000"):
+        body = f'{{"pattern": "+49900*", "note": "{note}"}}'
+        faults(await api.local.post("/v1/blocked", content=body, headers=headers))
+    assert (await api.local.get("/v1/keys")).json()["items"] == []
+    assert (await api.local.get("/v1/blocked")).json()["items"] == []

@@ -91,3 +91,8 @@ async def test_requests_that_come_at_the_same_time(api: Api) -> None:
     assert 't38fsp_hosts{state="running"} 1.0' in metrics
     assert (await api.local.delete(f"/v1/jobs/{listed[0]['job']}")).status_code == 204
     assert len((await api.local.get("/v1/journal")).json()["items"]) == 2
+
+
+async def test_a_text_that_postgresql_does_not_store_is_the_fault_of_the_request(api: Api) -> None:
+    for path in ("/v1/faxes/a%00", "/v1/faxes?number=a%00", "/v1/received/%00", "/v1/numbers/%00"):
+        faults(await api.local.get(path))
