@@ -16,7 +16,9 @@ import pytest
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.service.receivers import read_receivers, read_time
 from t38fsp.outcome import Outcome
+from t38fsp.service import received_faxes
 from t38fsp.service.caller import CallOrder
+from t38fsp.service.received_faxes import Arrived
 from t38fsp.service.values import FaxState
 from t38fsp.service.web.server import WebServer
 from t38fsp.service.web_settings import WebSettings
@@ -98,6 +100,17 @@ async def test_a_fax_is_submitted_shown_and_in_the_journal(commands: Commands, l
     (call,) = await commands.objects("journal", "--since", "2020-01-01")
     assert (call["id"], call["reference"]) == (f"{id}-1.1", "invoice 7")
     assert await commands.objects("journal", "--since", "2100-01-01") == []
+    # A fax that comes in counts when its call is over, as one that is sent.
+    began = datetime(2099, 12, 31, 23, 59, tzinfo=UTC).timestamp()
+    result = {"outcome": "COMPLETED", "reason": "2 pages were received", "seconds": 120.25}
+    came = Arrived("r1", began, "here", None, "one", "sip:1@x", "sip:2@x", "", "", 2, False, result, "", None)
+    await commands.running.service.database.run(
+        lambda connection: received_faxes.store(connection, came, [], began)
+    )
+    (row,) = await commands.objects("journal", "--since", "2100-01-01T00:00+00:00")
+    assert (row["id"], row["direction"], row["seconds"], row["outcome"]) == ("r1", "in", 120.2, "COMPLETED")
+    assert datetime.fromisoformat(row["ended"]) == datetime(2100, 1, 1, 0, 1, 0, 250000, UTC)
+    assert await commands.objects("journal", "--since", "2100-01-01T00:02+00:00") == []
     assert await commands.objects("queue") == []
     assert len(await commands.objects("queue", "--state", "delivered", "--number", "+15550100")) == 1
 
@@ -110,11 +123,21 @@ async def test_all_options_of_a_submission_arrive(commands: Commands, letter: Pa
         *(letter, "--to", "+15550100", "--to-file", receivers, "--at", "2099-12-24T18:30+01:00"),
         *("--deadline", "2099-12-25", "--window", "08:00-20:00", "--priority", "2", "--route", "two,one"),
         *("--from", "sip:me@example.org", "--sender-id", "me", "--header", "--cover", "business"),
-        *("--subject", "Hello", "--no-ecm", "--max-rate", "9600", "--station-id", "+1 555 0199"),
+        *(
+            "--to-name",
+            "Eve",
+            "--subject",
+            "Hello",
+            "--no-ecm",
+            "--max-rate",
+            "9600",
+            "--station-id",
+            "+1 555 0199",
+        ),
         *("--paper", "a4", "--document-password-file", secret, "--after-crash", "hold"),
     )
     assert [fax["to"] for fax in job["faxes"]] == ["+15550100", "+15550101", "+15550102"]
-    assert [fax["name"] for fax in job["faxes"]] == ["", "Anna", ""]
+    assert [fax["name"] for fax in job["faxes"]] == ["Eve", "Anna", ""]
     assert datetime.fromisoformat(job["not_before"]) == datetime(2099, 12, 24, 17, 30, tzinfo=UTC)
     assert (job["route"], job["priority"], job["window"]) == ("two,one", 2, "08:00-20:00")
     options = job["options"]
@@ -273,7 +296,7 @@ def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         ("fax\tname\n+15550100\tAnna\n", [{"to": "+15550100", "name": "Anna"}]),
         (
             'number,sub_address,Ref\n"+1,5550100",42,"a, b"\n',
-            [{"to": "+1,5550100", "sub_address": "42", "fields": {"ref": "a, b"}}],
+            [{"to": "+1,5550100", "sub_address": "42", "fields": {"Ref": "a, b"}}],
         ),
     ],
 )

@@ -90,6 +90,9 @@ def submit(
     cover: Annotated[
         str | None, typer.Option(help="Cover page: classic, business or bold.", show_default=False)
     ] = None,
+    to_name: Annotated[
+        str, typer.Option(help="Addressee of --to, for the cover page; a CSV file has a column for it.")
+    ] = "",
     from_name: Annotated[str, typer.Option(help="Sender, for the cover page.")] = "",
     subject: Annotated[str, typer.Option(help="Subject, for the cover page.")] = "",
     comment: Annotated[str, typer.Option(help="Text of the cover page.")] = "",
@@ -119,13 +122,15 @@ def submit(
         from t38fsp.cli.service.receivers import read_receivers, read_time
 
         now = datetime.now().astimezone()
-        receivers = [{"to": each} for each in to or ()]
+        receivers = [{"to": each, "name": to_name} for each in to or ()]
         receivers += read_receivers(to_file) if to_file is not None else []
         lines = {"from_name": from_name, "subject": subject, "comment": comment}
         if cover is None and any(lines.values()):
             raise CommandError(
                 "--from-name, --subject and --comment are for a cover page; add --cover", Exit.USAGE
             )
+        if to_name and not to:
+            raise CommandError("--to-name is for --to; with --to-file the column name has it", Exit.USAGE)
         given: dict[str, object] = {
             "priority": priority,
             "not_before": at and read_time("at", at, now),

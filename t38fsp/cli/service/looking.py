@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,12 @@ def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
     """Calls that are over, both ways, in the order of their ends."""
     with Service(where) as service:
         sent = (_sent(each) for each in service.every("/v1/journal", since=since))
-        came = (_came(each) for each in service.every("/v1/received", since=since))
-        rows = sorted([*sent, *came], key=lambda row: row["ended"])
+        # Received faxes are listed by their beginnings, the journal by the ends.
+        first = datetime.fromisoformat(since) if since else _EARLIEST
+        begun = (first - _LONGEST_CALL).isoformat() if since else ""
+        came = (_came(each) for each in service.every("/v1/received", since=begun))
+        late = (each for each in came if datetime.fromisoformat(each["ended"]) >= first)
+        rows = sorted([*sent, *late], key=lambda row: datetime.fromisoformat(row["ended"]))
     if as_json:
         return _print_json(rows)
     if as_csv:
@@ -120,6 +125,10 @@ def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
     )
     return Exit.COMPLETED
 
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_CALL = timedelta(hours=12)
+"""How long before an end its call may have begun."""
 
 _JOURNAL = (
     *("ended", "direction", "id", "number", "caller", "route", "host", "pages", "seconds", "outcome"),
@@ -156,7 +165,7 @@ def _sent(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _came(fax: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "ended": fax["at"],
+        "ended": fax["ended"],
         "direction": "in",
         "id": fax["id"],
         "number": fax["called"],
@@ -164,9 +173,9 @@ def _came(fax: Mapping[str, Any]) -> dict[str, Any]:
         "route": fax["route"],
         "host": fax["host"],
         "pages": fax["pages"],
-        "seconds": "",
-        "outcome": "PARTIAL" if fax["partial"] else "COMPLETED",
-        "reason": "",
+        "seconds": round(fax["seconds"], 1),
+        "outcome": fax["outcome"],
+        "reason": fax["reason"],
         "key": "",
         "reference": "",
     }

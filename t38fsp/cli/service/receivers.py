@@ -48,29 +48,32 @@ def read_receivers(file: Path) -> list[dict[str, Any]]:
         raise _wrong(file, "it has no rows; write a number in each")
     if len(rows) > _MOST_ROWS + 1:
         raise _wrong(file, f"it has more than {_MOST_ROWS} rows; split it")
-    names = [name.strip().lower().replace(" ", "_") for name in rows[0]]
+    titles = [name.strip() for name in rows[0]]
+    names = [title.lower().replace(" ", "_") for title in titles]
     column = next((names.index(name) for name in _NUMBER_COLUMNS if name in names), None)
     if column is None:
         if not any(each.isdigit() for each in rows[0][0]):
             raise _wrong(file, "no column of its first row is named to; name one so")
-        names, column = ["to"], 0
+        titles, names, column = ["to"], ["to"], 0
     else:
         rows = rows[1:]
     if len(names) > _MOST_COLUMNS:
         raise _wrong(file, f"it has more than {_MOST_COLUMNS} columns; leave some out")
-    return [_receiver(file, number, row, names, column) for number, row in enumerate(rows, start=1)]
+    return [_receiver(file, number, row, titles, names, column) for number, row in enumerate(rows, start=1)]
 
 
-def _receiver(file: Path, number: int, row: list[str], names: list[str], column: int) -> dict[str, Any]:
+def _receiver(
+    file: Path, number: int, row: list[str], titles: list[str], names: list[str], column: int
+) -> dict[str, Any]:
     cells = [cell.strip() for cell in row]
     if len(cells) <= column or not cells[column]:
         raise _wrong(file, f"its row {number} has no number; write one, or remove the row")
     found: dict[str, Any] = {"to": cells[column]}
-    for name, cell in zip(names, cells, strict=False):
+    for title, name, cell in zip(titles, names, cells, strict=False):
         if name in _OWN:
             found[name] = cell
         elif name and cell and names.index(name) != column:
-            found.setdefault("fields", {})[name] = cell
+            found.setdefault("fields", {})[title] = cell
     return found
 
 

@@ -244,7 +244,7 @@ def failures() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename} cannot be used" if error.filename else "a folder cannot be made"
         raise CommandError(
-            f"{where}: {error.strerror or error}; see state in [service]", Exit.ERROR
+            f"{where}: {error.strerror or error}; see state and database in [service]", Exit.ERROR
         ) from error
 
 

@@ -62,7 +62,11 @@ class ReceivedModel(BaseModel):
     """A fax that came in."""
 
     id: str
-    at: datetime
+    at: datetime = Field(description="When its call began.")
+    ended: datetime = Field(description="When its call was over.")
+    seconds: float = Field(description="From the one to the other.")
+    outcome: str = Field(description="How the call ended, as with calls that send.")
+    reason: str
     host: str
     route: str
     caller: str
@@ -76,9 +80,15 @@ class ReceivedModel(BaseModel):
 
     @classmethod
     def values(cls, fax: ReceivedFax) -> dict[str, Any]:
+        took = fax.result.get("seconds")
+        seconds = round(took, 3) if isinstance(took, int | float) else 0.0
         return {
             "id": fax.id,
             "at": at(fax.at),
+            "ended": at(fax.at + seconds),
+            "seconds": seconds,
+            "outcome": str(fax.result.get("outcome", "")),
+            "reason": str(fax.result.get("reason", "")),
             "host": fax.host,
             "route": fax.route,
             "caller": fax.caller,

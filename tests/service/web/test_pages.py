@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -103,7 +104,7 @@ def arrived(tiff: Path | None, id: str, caller: str = "sip:+15550199@trunk.examp
         "",
         2,
         tiff is None,
-        {"status": "COMPLETED", "caller": caller},
+        {"status": "COMPLETED", "outcome": "COMPLETED", "seconds": 17.5, "caller": caller},
         "all",
         None,
     )
@@ -130,7 +131,8 @@ async def test_received_faxes(api: Api, tiff: Path, tmp_path: Path) -> None:
         ("r1", True, False),
     ]
     detail = (await client.get("/v1/received/r1")).json()
-    assert detail["result"]["status"] == "COMPLETED"
+    assert detail["result"]["status"] == detail["outcome"] == "COMPLETED"
+    assert datetime.fromisoformat(detail["ended"]).timestamp() == pytest.approx(now + 17.5, abs=1.0)
     assert [(each["target"], each["state"]) for each in detail["deliveries"]] == [("inbox", "waiting")]
     await assert_pages(client, "/v1/received/r1", tiff, tmp_path)
     faults(await client.get("/v1/received/r3/pages.pdf"), 404)
