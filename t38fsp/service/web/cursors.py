@@ -30,6 +30,9 @@ def read_cursor(cursor: str) -> tuple[float, str] | None:
         # json reads NaN and Infinity, too, with which a database compares nothing.
         if not isinstance(time, int | float) or not isfinite(time) or not isinstance(id, str):
             raise ValueError
+        # NUL, and halves of a character, which no database takes.
+        if not id.isprintable():
+            raise ValueError
         return float(time), id
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise invalid_field("cursor", "it is not one of this list; begin without one") from None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from t38fsp.call_settings import CallSettings
 from t38fsp.page_settings import PageSettings
@@ -27,7 +27,15 @@ def _written(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+def _in_utc(value: datetime) -> datetime:
+    # The first and the last hours of all years have no UTC, in which times are told.
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this time is out of range; write one of the years 2 to 9998") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 

@@ -279,3 +279,14 @@ async def test_a_body_that_is_too_large_is_refused_while_it_comes(open_api: Open
     faults(await client.post("/v1/faxes", content=endless(), headers=json_headers), 413)
     admin = await api.client(Scope.ADMIN)
     faults(await admin.post("/v1/keys", content=endless(), headers=json_headers), 413)
+
+
+async def test_cursors_and_times_at_the_ends_of_what_there_is(api: Api) -> None:
+    for id in (r"\ud800", r"\u0000"):
+        cursor = base64.urlsafe_b64encode(f'[1,"{id}"]'.encode()).decode().rstrip("=")
+        for path in ("/v1/faxes", "/v1/received", "/v1/deliveries", "/v1/numbers", "/v1/journal"):
+            faults(await api.local.get(path, params={"cursor": cursor}))
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
+        given = {"to": "+15550100", "not_before": time}
+        faults(await api.local.post("/v1/faxes", files={"document": ("a.pdf", PDF)}, data=given))
+    assert (await api.local.get("/v1/faxes")).json()["items"] == []
