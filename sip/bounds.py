@@ -132,13 +132,17 @@ def setting(
     return field(default=default, repr=not secret, metadata={_METADATA: bounds})
 
 
-def like(kind: type, name: str, *, table: str | None = None) -> Any:
-    """Declare a field with the default and bounds of the setting ``name`` of ``kind``, which uses the
-    value."""
+_SAME = object()
+
+
+def like(kind: type, name: str, *, default: Any = _SAME, table: str | None = None) -> Any:
+    """Declare a field with the bounds of the setting ``name`` of ``kind``, and with its default if none is
+    given."""
     (same,) = (each for each in fields(kind) if each.name == name)
     bounds: Bounds = same.metadata[_METADATA]
     repeated = replace(bounds, table=table, of=kind)
-    return field(default=same.default, repr=same.repr, metadata={_METADATA: repeated})
+    default = same.default if default is _SAME else default
+    return field(default=default, repr=same.repr, metadata={_METADATA: repeated})
 
 
 def given(value: Any, kind: type) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from t38fsp.service import chain, events, jobs, keys
 from t38fsp.service.errors import LimitError, StateError
-from t38fsp.service.jobs import Target
+from t38fsp.service.jobs import QueuePlace
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import fax
 from t38fsp.service.values import ApiKey, Fax, FaxState, Job, Json
@@ -20,7 +20,7 @@ _FULL_RETRY = 60.0
 def submit(
     connection: Connection,
     given: Submission,
-    targets: Sequence[Target],
+    targets: Sequence[QueuePlace],
     key: ApiKey | None,
     most_waiting: int,
     now: float,

@@ -15,7 +15,7 @@ from t38fsp.service.attempt_rows import Begun
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.interrupted import interrupted
 from t38fsp.service.policy.memory import start
-from t38fsp.service.policy.retry import Done, Fail, Limits, Retry, decide
+from t38fsp.service.policy.retry import Fail, NoFurtherCall, Retry, RetryLimits, decide
 from t38fsp.service.tables import attempt, fax
 from t38fsp.service.values import Attempt, AttemptState, Fax, FaxState, Job, Json
 
@@ -151,7 +151,7 @@ def conclude(
     if left and result.outcome is Outcome.CANCELLED:
         rows.wait(connection, begun.fax.id, now, "its host was stopped", now)
         return
-    limits = Limits(begun.job.deadline, rules.window(begun.job.window), rules.zone)
+    limits = RetryLimits(begun.job.deadline, rules.window(begun.job.window), rules.zone)
     others = rows.routes_of(connection, begun.fax.id)
     decision = decide(
         rules.retry,
@@ -165,7 +165,7 @@ def conclude(
         other_settings=other_settings,
     )
     match decision:
-        case Done():
+        case NoFurtherCall():
             chain.end(connection, begun.fax.id, FaxState.DELIVERED, result.reason, now)
         case Retry(at=at, other_route=other):
             rows.wait(connection, begun.fax.id, at, result.reason, now, avoid=begun.route if other else "")

@@ -53,14 +53,14 @@ class Database:
                 self.url, pool_pre_ping=True, pool_size=_THREADS, connect_args={"connect_timeout": 10}
             )
         self._threads = ThreadPoolExecutor(_THREADS, "database")
-        self._writer: sqlite.Writer | None = None
+        self._writer: sqlite.WriterThread | None = None
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction, in a thread. Raises DatabaseError."""
         if not self.is_sqlite:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
         if self._writer is None:
-            self._writer = sqlite.Writer(self.transact)
+            self._writer = sqlite.WriterThread(self.transact)
         try:
             done: T = await asyncio.wrap_future(self._writer.submit(work))
         except SQLAlchemyError as error:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
 
-from sip.bounds import check, setting, text
+from sip.bounds import check, like, setting, text
 from sip.frozen import dataclass
 from t38fsp.errors import SettingError
+from t38fsp.service.policy.retry import RetryPolicy, RetryRule, grown
 from t38fsp.service.policy.rules import Rule, check_patterns
 from t38fsp.service.targets import (
     Target,
@@ -22,7 +23,6 @@ from t38fsp.service.targets import (
 
 DAY = 86400.0
 
-_DAYS = 36500.0
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -103,12 +103,12 @@ class ReceivingSettings:
     """Patterns of callers that are refused, beside those of the block list in the database."""
     blocked_answer: BlockedAnswer = setting(BlockedAnswer.BUSY, table="service.receiving")
     """``"busy"``, or ``"decline"``, which tells the caller not to try again."""
-    keep_days: float = setting(30.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    keep_days: float = like(Rule, "keep_days", default=30.0, table="service.receiving")
     """How long received faxes are kept, once they were delivered. One that could not be delivered is kept as
     long as ``keep_failed_days``."""
-    keep_failed_days: float = setting(365.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    keep_failed_days: float = like(Rule, "keep_days", default=365.0, table="service.receiving")
     """How long those are kept that could not be delivered."""
-    keep_records_days: float = setting(730.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    keep_records_days: float = like(Rule, "keep_days", default=730.0, table="service.receiving")
     """How long it is kept on record that a fax was received, when its pages are removed."""
 
     def __post_init__(self) -> None:
@@ -122,17 +122,15 @@ class RetrySettings:
     Raises SettingError for a value out of range.
     """
 
-    attempts: int = setting(20, least=1, most=1000, table="service.deliveries")
+    attempts: int = like(RetryRule, "attempts", default=20, table="service.deliveries")
     """A delivery that failed so often is given up, and can be asked for again."""
-    first_delay: float = setting(10.0, above=0.0, most=86400.0, unit="seconds", table="service.deliveries")
+    first_delay: float = like(RetryRule, "first_delay", default=10.0, table="service.deliveries")
     """Time from the first attempt to the second; each further one is ``growth`` times as long."""
-    growth: float = setting(2.5, least=1.0, most=10.0, table="service.deliveries")
+    growth: float = like(RetryRule, "growth", default=2.5, table="service.deliveries")
     """Factor by which the time grows from one attempt to the next."""
-    longest_delay: float = setting(
-        21600.0, above=0.0, most=604800.0, unit="seconds", table="service.deliveries"
-    )
+    longest_delay: float = like(RetryRule, "longest_delay", default=21600.0, table="service.deliveries")
     """Longest time between two attempts."""
-    hours: float = setting(96.0, above=0.0, most=8760.0, unit="hours", table="service.deliveries")
+    hours: float = like(RetryPolicy, "hours", default=96.0, table="service.deliveries")
     """A delivery that has failed for so long is given up."""
     at_a_time: int = setting(32, least=1, most=500, table="service.deliveries")
     """Deliveries of one host at the same time."""
@@ -159,11 +157,8 @@ class RetrySettings:
     def delay(self, attempts: int, spread: float) -> float:
         """Seconds to the next attempt after so many failed; ``spread`` is a random number from 0 to 1, which
         shortens or lengthens it by up to a fifth."""
-        # Bounded, since a power of a thousand does not fit into a float.
-        steps = min(attempts - 1, 60)
-        grown = min(self.first_delay * self.growth**steps, self.longest_delay)
         # Spread, so that deliveries that failed together do not all come back together.
-        return grown * (0.8 + 0.4 * spread)
+        return grown(self.first_delay, self.growth, self.longest_delay, attempts) * (0.8 + 0.4 * spread)
 
 
 @dataclass(frozen=True, slots=True)

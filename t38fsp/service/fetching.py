@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httpx
 
 from sip.line_settings import parse_network
-from t38fsp.service.guard import Guard, GuardedTransport, GuardError
+from t38fsp.service.guard import AddressGuard, GuardedTransport, GuardError
 from t38fsp.service.web_settings import FetchSettings
 
 _LONGEST_NAME = 200
@@ -19,20 +19,20 @@ async def fetch(url: str, settings: FetchSettings, most: int) -> tuple[str, byte
     """Name and content of a document of at most ``most`` octets. Raises GuardError; redirects are refused."""
     if not settings.hosts:
         raise GuardError("documents are not fetched by URL here; send the content, or have a host allowed")
-    guard = Guard(settings.hosts, tuple(map(parse_network, settings.networks)), settings.plain)
+    guard = AddressGuard(settings.hosts, tuple(map(parse_network, settings.networks)), settings.plain)
     read = guard.check(url)
     try:
-        async with asyncio.timeout(settings.seconds):
-            return _name(read), await _content(read, guard, settings.seconds, most)
+        async with asyncio.timeout(settings.fetch_seconds):
+            return _name(read), await _content(read, guard, settings.fetch_seconds, most)
     except TimeoutError:
         raise GuardError(
-            f"the document at {read.host} was not there within {settings.seconds:.0f} s; try again"
+            f"the document at {read.host} was not there within {settings.fetch_seconds:.0f} s; try again"
         ) from None
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise GuardError(f"the document at {read.host} could not be fetched: {_why(error)}") from error
 
 
-async def _content(url: httpx.URL, guard: Guard, seconds: float, most: int) -> bytes:
+async def _content(url: httpx.URL, guard: AddressGuard, seconds: float, most: int) -> bytes:
     async with (
         httpx.AsyncClient(transport=GuardedTransport(guard), timeout=seconds, trust_env=False) as client,
         # A coded answer could grow without limit when it is decoded.

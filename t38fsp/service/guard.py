@@ -36,7 +36,7 @@ class GuardError(FaxError):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class AddressGuard:
     """What a URL may name."""
 
     hosts: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     Use it with ``follow_redirects=False``, which is httpx's default.
     """
 
-    def __init__(self, guard: Guard, **options: Any) -> None:
+    def __init__(self, guard: AddressGuard, **options: Any) -> None:
         self._guard = guard
         # No connection is used again: httpx tells them apart by the address, while two hosts may share one.
         limits = httpx.Limits(max_keepalive_connections=0)

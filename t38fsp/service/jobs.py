@@ -46,7 +46,7 @@ Cursor = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class QueuePlace:
     """What follows from a receiver by the settings."""
 
     number: str
@@ -57,7 +57,7 @@ class Target:
 
 
 def insert_job(
-    connection: Connection, given: Submission, targets: Sequence[Target], key: str, now: float
+    connection: Connection, given: Submission, targets: Sequence[QueuePlace], key: str, now: float
 ) -> tuple[str, bool]:
     """Insert a job with a fax for each receiver, whose target is the one at the same place in ``targets``.
 

@@ -15,10 +15,12 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Row, func, select, text
 
+from sip.bounds import settings_of
 from t38fsp.errors import SettingError
 from t38fsp.service import tables
 from t38fsp.service.errors import LimitError, NotFoundError
 from t38fsp.service.values import ApiKey, Json, Scope
+from t38fsp.service.web_settings import WebSettings
 
 PREFIX = "t38fsp_"
 """Tells programs that look for secrets in files what they have found."""
@@ -28,8 +30,8 @@ DAY = 86400.0
 _LONGEST_TOKEN = 200
 _LONGEST_NAME = 80
 _MOST_PREFIXES = 100
-_MOST_PER_MINUTE = 100_000
-_MOST_PER_DAY = 10_000_000
+MOST_PER_MINUTE = int(settings_of(WebSettings)["per_minute"][1].most or 0)
+MOST_PER_DAY = 10_000_000
 _ID = re.compile(r"k[a-z2-7]{15}")
 _NUMBER_PREFIX = re.compile(r"\+?[0-9]{1,20}")
 _USED_AGAIN = 60.0
@@ -65,8 +67,8 @@ def create(
     for route in routes:
         if not route.strip() or len(route) > _LONGEST_NAME or not route.isprintable():
             raise SettingError(f"{route[:60]!r} is not the name of a route; see t38fsp routes")
-    _check_limit("per minute", per_minute, _MOST_PER_MINUTE)
-    _check_limit("per day", per_day, _MOST_PER_DAY)
+    _check_limit("per minute", per_minute, MOST_PER_MINUTE)
+    _check_limit("per day", per_day, MOST_PER_DAY)
     id = "k" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(15))
     secret = secrets.token_urlsafe(32)
     limits = {

@@ -1,16 +1,19 @@
-"""What the API and its metrics ask of the database beside single faxes: counts, ages, ended calls.
+"""What the API and its metrics ask of the database beside single faxes: counts, ages, ended calls, routes.
 
 Functions of a connection, to be run by ``Database.run``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, and_, func, or_, select, text
 
 from sip.frozen import dataclass
-from t38fsp.service import tables
+from t38fsp.service import chain, tables
 from t38fsp.service.jobs import attempt_of, fax_of
-from t38fsp.service.values import Attempt, Fax, FaxState
+from t38fsp.service.policy.routing import FailOver
+from t38fsp.service.values import Attempt, AttemptState, Fax, FaxState
 
 _MOST = 1000
 
@@ -97,4 +100,43 @@ def ended_calls(
     return [
         EndedCall(attempt_of(row), row["called"], row["key"], row["reference"])
         for row in connection.execute(query).mappings()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """A route as it is now, over all hosts."""
+
+    name: str
+    channels: int
+    """For outgoing calls."""
+    busy: int
+    waiting: int
+    """Faxes that may go by it and whose time has come."""
+    healthy: bool
+    """Whether it is used: registered, if it registers, and without too many failures in a row."""
+
+
+def list_routes(
+    connection: Connection, channels: Mapping[str, int], limits: FailOver, now: float
+) -> list[RouteInfo]:
+    """``channels`` are the outgoing calls that each route takes."""
+    rows = connection.execute(
+        select(tables.attempt.c.route, func.count())
+        # One that has not dialled uses no channel yet.
+        .where(tables.attempt.c.ended.is_(None), tables.attempt.c.state != AttemptState.STARTED.value)
+        .group_by(tables.attempt.c.route)
+    )
+    busy = {str(route): int(count) for route, count in rows}
+    waiting = chain.waiting(connection, now)
+    facts = chain.route_facts(connection, channels)
+    return [
+        RouteInfo(
+            name,
+            most,
+            busy.get(name, 0),
+            waiting.get(name, 0),
+            facts[name].registered is not False and facts[name].rests_until(limits) <= now,
+        )
+        for name, most in channels.items()
     ]

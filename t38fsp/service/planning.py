@@ -1,7 +1,7 @@
 """From a submission to whom it goes by which routes, and with what settings.
 
-:class:`Planner` is the part between the queue, which knows no settings of routes, and the policy, which is
-pure.
+:class:`SubmissionPlanner` is the part between the queue, which knows no settings of routes, and the policy,
+which is pure.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sip.logs import get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.errors import SettingError
 from t38fsp.service.call_rules import Rules
-from t38fsp.service.jobs import Target
-from t38fsp.service.policy.numbers import FarEnd, far_end
+from t38fsp.service.jobs import QueuePlace
+from t38fsp.service.policy.numbers import DialledNumber, far_end
 from t38fsp.service.policy.permits import EVERYTHING, Permits, refusal
 from t38fsp.service.policy.routing import routes_for
 from t38fsp.service.policy.windows import ALWAYS, Window
@@ -29,7 +29,7 @@ _MOST_FAULTS = 20
 """Receivers that a message names; a list of a thousand wrong ones is of no use."""
 
 
-class Planner:
+class SubmissionPlanner:
     """``routes`` are those of the configuration, in its order.
 
     Its method ``plan`` and its ``rules`` are those that a FaxService takes.
@@ -65,7 +65,7 @@ class Planner:
             _logger.warning("a fax has lost its window of hours, and is sent at any time: %s", error)
             return ALWAYS
 
-    def plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[Target]:
+    def plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[QueuePlace]:
         """The number and the routes of each receiver. Raises SubmissionError."""
         allowed = tuple(name for name in self._routes if key is None or not key.routes or name in key.routes)
         asked = given.routes
@@ -73,7 +73,7 @@ class Planner:
             if name not in allowed:
                 raise SubmissionError(("route", f"{name} may not be used by this key"))
         not_before = self._opening(given, now)
-        targets: list[Target] = []
+        targets: list[QueuePlace] = []
         faults: list[tuple[str, str]] = []
         permits = _permits_of(key)
         for index, receiver in enumerate(given.receivers):
@@ -87,7 +87,7 @@ class Planner:
 
     def _target(
         self, to: str, asked: Sequence[str], allowed: Sequence[str], key: Permits, not_before: float | None
-    ) -> Target:
+    ) -> QueuePlace:
         """Raises AddressError, and SettingError for a number that may not be called."""
         if not self._routes:
             raise SettingError("there is no route to call by; add [routes.NAME] to the configuration file")
@@ -102,9 +102,9 @@ class Planner:
         usable = tuple(name for name in names if why[name] is None)
         if not usable:
             raise SettingError(str(why[names[0]]))
-        return Target(self._far_end(to, usable[0]).key, usable, not_before)
+        return QueuePlace(self._far_end(to, usable[0]).key, usable, not_before)
 
-    def _far_end(self, to: str, route: str) -> FarEnd:
+    def _far_end(self, to: str, route: str) -> DialledNumber:
         return far_end(to, self._routes[route].dial)
 
     def _refusal(self, to: str, route: str, key: Permits) -> str | None:

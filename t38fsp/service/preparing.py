@@ -1,7 +1,7 @@
 """Documents of jobs as files and as pages: kept on this host for as long as calls use them.
 
 The documents of a job with several receivers are made into pages once for all of them. What no call has used
-for some minutes is removed.
+for some minutes is removed. :class:`ProviderCaller` sends them by calls of one FaxProvider.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ from t38fsp.cover import Cover
 from t38fsp.header import Header
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.pool import ImagePool
+from t38fsp.jobs import Addressing
 from t38fsp.page_settings import PageSettings
 from t38fsp.prepared import PreparedDocument, count_pages, prepare
+from t38fsp.provider import FaxProvider
+from t38fsp.results import FaxResult
 from t38fsp.service import documents
+from t38fsp.service.caller import CallOrder, OnConnected, OnEvent
 from t38fsp.service.database import Database
 from t38fsp.service.submission import Submission, SubmissionError, options_of
 from t38fsp.service.values import Fax, Job, Receiver
@@ -241,3 +245,32 @@ def _fault(sentence: str, folder: Path, given: Submission) -> tuple[str, str]:
         if path in sentence:
             return f"documents[{at - 1}]", sentence.replace(path, name)
     return ("documents[0]" if len(given.documents) == 1 else "documents"), sentence
+
+
+class ProviderCaller:
+    """Places calls through ``provider``, which is entered, and has the routes of the service."""
+
+    def __init__(self, provider: FaxProvider, preparing: Preparing) -> None:
+        self._provider = provider
+        self._preparing = preparing
+
+    async def call(self, order: CallOrder, on_event: OnEvent, on_connected: OnConnected) -> FaxResult:
+        """See :class:`t38fsp.service.caller.Caller`."""
+        options, receiver = options_of(order.job.options or {}), order.fax.receiver
+        async with self._preparing.document(order.job, order.route, several=order.several) as document:
+            await order.confirm()
+            return await self._provider.send(
+                document,
+                receiver.to,
+                route=order.route,
+                caller=options.caller,
+                settings=order.settings,
+                pages=options.pages,
+                password=options.password,
+                cover=cover_of(options.cover, receiver),
+                resume=order.first_page if order.first_page > 1 else None,
+                addressing=Addressing(receiver.sub_address, options.sender_id),
+                header=options.header,
+                on_event=on_event,
+                on_connected=on_connected,
+            )

@@ -31,7 +31,7 @@ class QueueSettings:
     """Receivers of a job."""
     max_waiting: int = setting(100_000, least=1, most=10_000_000, table="")
     """Faxes that may wait at the same time; further ones are refused."""
-    keep_days: float = setting(90.0, above=0.0, most=36500.0, unit="days", table="")
+    keep_jobs_days: float = setting(90.0, above=0.0, most=36500.0, unit="days", table="")
     """How long jobs, with their documents and results, and events are kept after the last fax is over."""
     drain: float = setting(60.0, least=0.0, most=86400.0, unit="seconds", table="")
     """How long the end of the service waits for running calls before it ends them; they continue later, with
@@ -42,4 +42,4 @@ class QueueSettings:
 
     @property
     def keep_seconds(self) -> float:
-        return self.keep_days * _DAY
+        return self.keep_jobs_days * _DAY

@@ -31,7 +31,7 @@ from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.delivery_settings import DAY, DeliverySettings
 from t38fsp.service.ids import new_id
 from t38fsp.service.outbox import NewDelivery
-from t38fsp.service.policy.rules import Facts, Rule, match_any, rule_for
+from t38fsp.service.policy.rules import ReceivedFacts, Rule, match_any, rule_for
 from t38fsp.service.received_faxes import Arrived
 from t38fsp.service.targets import Target, TargetKind
 
@@ -203,7 +203,7 @@ class Receiving:
         self, id: str, about: dict[str, Any], content: bytes | None
     ) -> tuple[Arrived, list[NewDelivery]]:
         told = {key: printable(str(about.get(key) or ""))[:most] for key, most in _LIMITS.items()}
-        seen = Facts(told["called"], told["caller"], told["remote_id"], told["sub_address"])
+        seen = ReceivedFacts(told["called"], told["caller"], told["remote_id"], told["sub_address"])
         rule = rule_for(self._settings.rules, seen)
         at = about.get("at")
         at = float(at) if isinstance(at, int | float) else self._clock()

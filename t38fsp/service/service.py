@@ -32,10 +32,10 @@ from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.durable import Durable
 from t38fsp.service.errors import StateError
 from t38fsp.service.hosts import DRAINING, HostInfo, Hosts, list_hosts
-from t38fsp.service.jobs import Target
+from t38fsp.service.jobs import QueuePlace
+from t38fsp.service.overview import RouteInfo, list_routes
 from t38fsp.service.preparing import Preparing
 from t38fsp.service.queue_settings import QueueSettings
-from t38fsp.service.routes_now import RouteInfo, list_routes
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import attempt, fax
 from t38fsp.service.values import ApiKey, Fax, Job, Receiver
@@ -71,7 +71,7 @@ class FaxService:
         rules: Rules = Rules(),
         preparing: Preparing | None = None,
         host: str = "",
-        plan: Callable[[Submission, ApiKey | None, float], Sequence[Target]] | None = None,
+        plan: Callable[[Submission, ApiKey | None, float], Sequence[QueuePlace]] | None = None,
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
     ) -> None:
@@ -169,7 +169,7 @@ class FaxService:
         return job
 
     async def _insert(
-        self, given: Submission, targets: Sequence[Target], key: ApiKey | None, now: float
+        self, given: Submission, targets: Sequence[QueuePlace], key: ApiKey | None, now: float
     ) -> Job:
         def insert(connection: Connection) -> Job:
             return actions.submit(connection, given, targets, key, self.settings.max_waiting, now)
@@ -353,13 +353,13 @@ class FaxService:
         )
         return [*rows.scalars()]
 
-    def _plain_plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[Target]:
+    def _plain_plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[QueuePlace]:
         names = given.routes or tuple(self.routes_known)
         opening = self.rules.window(given.window).next_open(
             max(now, given.not_before or now), self.rules.zone
         )
         not_before = opening if opening > now else None
-        return [Target(_number(each), names, not_before) for each in given.receivers]
+        return [QueuePlace(_number(each), names, not_before) for each in given.receivers]
 
 
 def _number(receiver: Receiver) -> str:

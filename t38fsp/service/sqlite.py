@@ -29,7 +29,7 @@ _MOST = 64
 Work = Callable[[Connection], Any]
 
 
-class Turns(Protocol):
+class WriterTurns(Protocol):
     """A lock that a thread may take again while it has it (``threading.RLock``)."""
 
     def acquire(self) -> bool: ...
@@ -37,7 +37,7 @@ class Turns(Protocol):
     def release(self) -> None: ...
 
 
-def make_engine(url: URL, turns: Turns, connections: int) -> Engine:
+def make_engine(url: URL, turns: WriterTurns, connections: int) -> Engine:
     """The engine of our own tables."""
     engine = sqlalchemy.create_engine(
         url, pool_size=connections, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
@@ -48,7 +48,7 @@ def make_engine(url: URL, turns: Turns, connections: int) -> Engine:
     return engine
 
 
-def make_other_engine(url: URL, turns: Turns, connections: int) -> Engine:
+def make_other_engine(url: URL, turns: WriterTurns, connections: int) -> Engine:
     """The engine of the durable engine, in the same file. What it loses when the power fails it finds out
     again from our tables, so that it need not wait for the disk."""
     engine = sqlalchemy.create_engine(
@@ -60,7 +60,7 @@ def make_other_engine(url: URL, turns: Turns, connections: int) -> Engine:
     return engine
 
 
-class Writer:
+class WriterThread:
     """Runs works in a thread of its own, those that wait at one time in one transaction.
 
     ``transact`` runs a work in a transaction; what it raises, its caller gets.
@@ -160,7 +160,7 @@ def _prepare_other(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection, turns: Turns) -> None:
+def _begin(connection: Connection, turns: WriterTurns) -> None:
     if connection.get_execution_options().get(READS):
         connection.exec_driver_sql("BEGIN")
         return
@@ -169,14 +169,14 @@ def _begin(connection: Connection, turns: Turns) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _take_turn(connection: Connection, turns: Turns) -> None:
+def _take_turn(connection: Connection, turns: WriterTurns) -> None:
     info = connection.connection.info
     if not info.get(_TURN):
         turns.acquire()
         info[_TURN] = True
 
 
-def _give_turn_back(record: Any, turns: Turns) -> None:
+def _give_turn_back(record: Any, turns: WriterTurns) -> None:
     """When a connection goes back to its pool, which is after the commit."""
     if record.info.pop(_TURN, False):
         turns.release()

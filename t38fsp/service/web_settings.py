@@ -110,7 +110,7 @@ class FetchSettings:
     """Private networks in which these hosts may be; all others that are not public are refused."""
     plain: bool = setting(False, table="fetch")
     """Allow ``http`` beside ``https``."""
-    seconds: float = setting(30.0, above=0.0, most=300.0, unit="seconds", table="fetch")
+    fetch_seconds: float = setting(30.0, above=0.0, most=300.0, unit="seconds", table="fetch")
     """Time for a document."""
 
     def __post_init__(self) -> None:

@@ -29,11 +29,10 @@ from t38fsp.service import attempt_records, durable, jobs  # noqa: F401  # impor
 from t38fsp.service.attempts import Attempts
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.caller import Caller, CallOrder, OnConnected, OnEvent
-from t38fsp.service.calls import ProviderCaller
 from t38fsp.service.database import Database, DatabaseError
-from t38fsp.service.jobs import Target
+from t38fsp.service.jobs import QueuePlace
 from t38fsp.service.policy.retry import RetryPolicy, RetryRule
-from t38fsp.service.preparing import Preparing
+from t38fsp.service.preparing import Preparing, ProviderCaller
 from t38fsp.service.queue_settings import QueueSettings
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission
@@ -203,7 +202,7 @@ def submit(plan: Plan) -> str:
     numbers = [f"+1555010{at % plan.numbers:02}" for at in range(plan.faxes)]
     content = Path(plan.document).read_bytes() if plan.document else b"content"
     given = Submission((("letter.tif", content),), tuple(map(Receiver, numbers)))
-    targets = [Target(number, ("trunk",), None) for number in numbers]
+    targets = [QueuePlace(number, ("trunk",), None) for number in numbers]
     job, _ = database.transact(
         lambda connection: jobs.insert_job(connection, given, targets, "", time.time())
     )

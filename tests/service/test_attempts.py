@@ -19,7 +19,7 @@ from t38fsp.service.call_rules import Rules
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.errors import NotFoundError
 from t38fsp.service.ids import new_id
-from t38fsp.service.jobs import Target
+from t38fsp.service.jobs import QueuePlace
 from t38fsp.service.policy.retry import RetryPolicy
 from t38fsp.service.policy.routing import FailOver
 from t38fsp.service.submission import Submission
@@ -49,7 +49,7 @@ class Queue:
 
     def submit(self, *numbers: str, routes: tuple[str, ...] = ("one",), **more: object) -> list[str]:
         given = Submission((("a.pdf", b"x"),), tuple(map(Receiver, numbers)), **more)  # type: ignore[arg-type]
-        targets = [Target(number, routes, given.not_before) for number in numbers]
+        targets = [QueuePlace(number, routes, given.not_before) for number in numbers]
         job = self.do(lambda connection: actions.submit(connection, given, targets, None, 1000, self.now))
         return [f"{job.id}-{at}" for at in range(1, len(numbers) + 1)]
 

@@ -17,9 +17,8 @@ from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.service import jobs
 from t38fsp.service.call_rules import Rules
-from t38fsp.service.calls import ProviderCaller
 from t38fsp.service.database import Database
-from t38fsp.service.preparing import Preparing
+from t38fsp.service.preparing import Preparing, ProviderCaller
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission, SubmissionError, call_settings, options_of
 from t38fsp.service.values import FaxState, Job, Receiver

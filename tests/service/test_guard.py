@@ -14,7 +14,7 @@ import pytest
 
 from t38fsp.errors import SettingError
 from t38fsp.service.fetching import fetch
-from t38fsp.service.guard import Guard, GuardedTransport, GuardError
+from t38fsp.service.guard import AddressGuard, GuardedTransport, GuardError
 from t38fsp.service.web_settings import FetchSettings
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -30,16 +30,16 @@ LOOPBACK = ip_network("127.0.0.0/8")
     ],
 )
 def test_addresses_that_are_not_public(address: str) -> None:
-    assert not Guard(("*",)).admits(ip_address(address))
+    assert not AddressGuard(("*",)).admits(ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_addresses_that_are_public(address: str) -> None:
-    assert Guard(("*",)).admits(ip_address(address))
+    assert AddressGuard(("*",)).admits(ip_address(address))
 
 
 def test_private_networks_that_are_named_are_admitted() -> None:
-    guard = Guard(("*",), (ip_network("10.1.0.0/16"), ip_network("fd00::/64")))
+    guard = AddressGuard(("*",), (ip_network("10.1.0.0/16"), ip_network("fd00::/64")))
     admitted = [
         address
         for address in ("10.1.2.3", "::ffff:10.1.2.3", "10.2.2.3", "fd00::5", "fd01::5")
@@ -70,14 +70,14 @@ def test_private_networks_that_are_named_are_admitted() -> None:
 )
 def test_urls_that_are_refused(url: str) -> None:
     with pytest.raises(GuardError):
-        Guard(("files.example", "*.example.org")).check(url)
+        AddressGuard(("files.example", "*.example.org")).check(url)
 
 
 @pytest.mark.parametrize(
     "url", ["https://files.example/a.pdf?b=c", "https://FILES.example:8443/", "https://a.b.example.org/"]
 )
 def test_urls_that_are_allowed(url: str) -> None:
-    assert Guard(("files.example", "*.example.org")).check(url).scheme == "https"
+    assert AddressGuard(("files.example", "*.example.org")).check(url).scheme == "https"
 
 
 def resolved(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
@@ -96,7 +96,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 
 async def test_private_addresses_of_a_name_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved(monkeypatch, ["10.0.0.1", "8.8.8.8", "127.0.0.1"], ["10.0.0.1", "169.254.169.254"])
-    guard = Guard(("files.example",))
+    guard = AddressGuard(("files.example",))
     assert await guard.addresses("files.example", 443) == ["8.8.8.8"]
     with pytest.raises(GuardError):
         await guard.addresses("files.example", 443)
@@ -140,7 +140,7 @@ def says(head: str, body: bytes = b"") -> Answer:
     return answer
 
 
-SETTINGS = FetchSettings(("files.example",), ("127.0.0.0/8",), plain=True, seconds=5.0)
+SETTINGS = FetchSettings(("files.example",), ("127.0.0.0/8",), plain=True, fetch_seconds=5.0)
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ async def test_a_server_that_does_not_answer_costs_the_time_that_is_set(
         await asyncio.Event().wait()
 
     resolved(monkeypatch, ["127.0.0.1"])
-    settings = FetchSettings(("files.example",), ("127.0.0.0/8",), plain=True, seconds=0.1)
+    settings = FetchSettings(("files.example",), ("127.0.0.0/8",), plain=True, fetch_seconds=0.1)
     async with web(answer) as port:
         with pytest.raises(GuardError):
             await fetch(f"http://files.example:{port}/", settings, 100)
@@ -237,7 +237,7 @@ async def test_documents_are_not_fetched_unless_hosts_are_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"hosts": ("*",)}, {"hosts": ("",)}, {"networks": ("10.0.0",)}, {"seconds": 0.0}]
+    "wrong", [{"hosts": ("*",)}, {"hosts": ("",)}, {"networks": ("10.0.0",)}, {"fetch_seconds": 0.0}]
 )
 def test_settings_that_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
@@ -247,6 +247,6 @@ def test_settings_that_are_refused(wrong: dict[str, Any]) -> None:
 async def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved(monkeypatch, ["127.0.0.2", "127.0.0.1"])
     async with web(says("200 OK", b"here")) as port:
-        transport = GuardedTransport(Guard(("files.example",), (LOOPBACK,), plain=True))
+        transport = GuardedTransport(AddressGuard(("files.example",), (LOOPBACK,), plain=True))
         async with httpx.AsyncClient(transport=transport) as client:
             assert (await client.post(f"http://files.example:{port}/", content=b"x")).content == b"here"

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from t38fsp.service.jobs import Target
-from t38fsp.service.planning import Planner
+from t38fsp.service.jobs import QueuePlace
+from t38fsp.service.planning import SubmissionPlanner
 from t38fsp.service.policy.permits import Permits
 from t38fsp.service.policy.routing import RoutingRule
 from t38fsp.service.policy.windows import ALWAYS, Window
@@ -35,8 +35,8 @@ def submission(*numbers: str, **more: Any) -> Submission:
     return Submission((("a.pdf", b""),), tuple(Receiver(number) for number in numbers), **more)
 
 
-def planner(settings: ServiceSettings = SETTINGS) -> Planner:
-    return Planner(settings, ROUTES)
+def planner(settings: ServiceSettings = SETTINGS) -> SubmissionPlanner:
+    return SubmissionPlanner(settings, ROUTES)
 
 
 def faults(given: Submission, key: ApiKey | None = None) -> tuple[tuple[str, str], ...]:
@@ -52,13 +52,13 @@ def key(**more: Any) -> ApiKey:
 def test_numbers_go_by_the_routes_of_their_beginnings_that_permit_them() -> None:
     given = submission("+49 89 123456", "089 123456", "+49 30 1234567", "+1 212 555 0100", "123", "223")
     assert planner().plan(given, None, NOW) == [
-        Target("+4989123456", ("trunk", "world"), None),
-        Target("+4989123456", ("trunk", "world"), None),
-        Target("+49301234567", ("world",), None),
-        Target("+12125550100", ("world",), None),
+        QueuePlace("+4989123456", ("trunk", "world"), None),
+        QueuePlace("+4989123456", ("trunk", "world"), None),
+        QueuePlace("+49301234567", ("world",), None),
+        QueuePlace("+12125550100", ("world",), None),
         # Without a rule by all routes that permit it, in the order of the file.
-        Target("123", ("pbx", "trunk", "world"), None),
-        Target("223", ("trunk", "world"), None),
+        QueuePlace("123", ("pbx", "trunk", "world"), None),
+        QueuePlace("223", ("trunk", "world"), None),
     ]
 
 
@@ -101,7 +101,7 @@ def test_windows_and_deadlines() -> None:
 
 def test_without_routes_nothing_can_be_submitted() -> None:
     with pytest.raises(SubmissionError):
-        Planner(ServiceSettings(), {}).plan(submission("+49 89 123456"), None, NOW)
+        SubmissionPlanner(ServiceSettings(), {}).plan(submission("+49 89 123456"), None, NOW)
 
 
 def test_the_settings_of_a_call_are_those_of_its_route_with_what_the_job_asks_for() -> None:

@@ -10,12 +10,12 @@ from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.service.policy.retry import (
-    Done,
     Fail,
-    Limits,
+    NoFurtherCall,
     Past,
     Retry,
     RetryKind,
+    RetryLimits,
     RetryPolicy,
     RetryRule,
     confirmed_here,
@@ -46,7 +46,7 @@ def failed(
 
 def decided(
     result: FaxResult, *past: Past, policy: RetryPolicy = POLICY, **more: object
-) -> Done | Retry | Fail:
+) -> NoFurtherCall | Retry | Fail:
     given: dict[str, object] = {"started": NOW - 60, "now": NOW, "chance": 0.5} | more
     return decide(policy, past, result, **given)  # type: ignore[arg-type]
 
@@ -80,7 +80,7 @@ def test_each_kind_has_its_own_delay(outcome: Outcome, confirmed: int, kind: Ret
 def test_every_outcome_has_a_kind_and_success_is_done() -> None:
     for outcome in Outcome:
         assert kind_of(outcome, 0) in RetryKind
-    assert decided(FaxResult(Outcome.COMPLETED.status, "")) == Done()
+    assert decided(FaxResult(Outcome.COMPLETED.status, "")) == NoFurtherCall()
 
 
 def test_what_another_call_cannot_help_fails_with_the_reason_of_the_result() -> None:
@@ -182,23 +182,25 @@ def test_pages_of_earlier_calls_are_neither_sent_again_nor_counted_as_progress()
 def test_a_deadline_ends_it_or_brings_the_last_attempt_forward() -> None:
     busy = failed(Outcome.BUSY)
     past = times(4, Outcome.BUSY)  # its delay is 120 * 1.5**4, ten minutes
-    assert decided(busy, *past, limits=Limits(NOW + 700)) == Retry(NOW + 607.5, 1, RetryKind.BUSY)
-    assert decided(busy, *past, limits=Limits(NOW + 500)) == Retry(NOW + 440, 1, RetryKind.BUSY)
+    assert decided(busy, *past, limits=RetryLimits(NOW + 700)) == Retry(NOW + 607.5, 1, RetryKind.BUSY)
+    assert decided(busy, *past, limits=RetryLimits(NOW + 500)) == Retry(NOW + 440, 1, RetryKind.BUSY)
     # Not sooner than the first delay of its kind.
-    assert isinstance(decided(busy, *past, limits=Limits(NOW + 150)), Fail)
+    assert isinstance(decided(busy, *past, limits=RetryLimits(NOW + 150)), Fail)
     # Nor sooner than the far end asked for.
     asked = failed(Outcome.BUSY, retry_after=480.0)
-    assert isinstance(decided(asked, *past, limits=Limits(NOW + 500)), Fail)
+    assert isinstance(decided(asked, *past, limits=RetryLimits(NOW + 500)), Fail)
 
 
 def test_a_window_delays_an_attempt_and_may_end_it() -> None:
     zone = ZoneInfo("Europe/Berlin")
     window = Window.parse("08:00-18:00")
     evening = 1_796_144_340.0  # 2026-12-01 17:59 in Berlin
-    decision = decided(failed(Outcome.BUSY), now=evening, started=evening, limits=Limits(None, window, zone))
+    decision = decided(
+        failed(Outcome.BUSY), now=evening, started=evening, limits=RetryLimits(None, window, zone)
+    )
     assert isinstance(decision, Retry)
     assert decision.at == evening + 60 + 14 * 3600
-    limits = Limits(evening + 13 * 3600, window, zone)
+    limits = RetryLimits(evening + 13 * 3600, window, zone)
     assert isinstance(decided(failed(Outcome.BUSY), now=evening, started=evening, limits=limits), Fail)
 
 

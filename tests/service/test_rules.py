@@ -10,7 +10,7 @@ import pytest
 from t38fsp.choices import FileFormat
 from t38fsp.errors import SettingError
 from t38fsp.service.delivery_settings import DeliverySettings, MailSecurity, MailServer, RetrySettings
-from t38fsp.service.policy.rules import Facts, Rule, matches, rule_for
+from t38fsp.service.policy.rules import ReceivedFacts, Rule, matches, rule_for
 from t38fsp.service.targets import Target
 
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -54,7 +54,7 @@ def test_all_conditions_of_a_rule_and_any_pattern_of_each() -> None:
         Rule("station", station_id=("acme",)),
     )
     found = [
-        rule_for(rules, Facts(*facts))
+        rule_for(rules, ReceivedFacts(*facts))
         for facts in (("2", "3", "", ""), ("2", "4", "", ""), ("2", "4", "ACME", "71"), ("", "", "ACME", ""))
     ]
     assert [rule and rule.name for rule in found] == ["both", None, "sub", "station"]

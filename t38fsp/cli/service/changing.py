@@ -9,7 +9,7 @@ from typing import Any
 
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
-from t38fsp.cli.service.client import Service, Where
+from t38fsp.cli.service.client import ServiceClient, Where
 from t38fsp.cli.service.looking import checked_id
 from t38fsp.cli.service.tables import local_time, print_table
 
@@ -21,7 +21,7 @@ def cancel(where: Where, ids: tuple[str, ...], as_json: bool) -> Exit:
 
 def retry(where: Where, ids: tuple[str, ...], arrived: bool, as_json: bool) -> Exit:
     """Faxes that failed or were cancelled, and those that are held."""
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         for id in ids:
             checked_id(id)
             if "-" in id and service.get(f"/v1/faxes/{id}")["state"] == "held":
@@ -37,7 +37,7 @@ def retry(where: Where, ids: tuple[str, ...], arrived: bool, as_json: bool) -> E
 
 
 def _each(where: Where, ids: tuple[str, ...], what: str, as_json: bool) -> Exit:
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         for id in ids:
             _told(service.post(_path(id, what)), as_json)
     return Exit.COMPLETED
@@ -62,7 +62,7 @@ def _told(found: Mapping[str, Any], as_json: bool) -> None:
 
 
 def list_keys(where: Where, as_json: bool) -> Exit:
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         keys = service.get("/v1/keys")["items"]
     if as_json:
         for key in keys:
@@ -98,7 +98,7 @@ def _limits(key: Mapping[str, Any]) -> str:
 
 def add_key(where: Where, wanted: Mapping[str, Any], as_json: bool) -> Exit:
     """Print the key alone, so that it can be put into a file."""
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         key = service.post("/v1/keys", json=dict(wanted))
     if as_json:
         print_line(json.dumps(key), sys.stdout)
@@ -109,7 +109,7 @@ def add_key(where: Where, wanted: Mapping[str, Any], as_json: bool) -> Exit:
 
 
 def revoke_key(where: Where, id: str) -> Exit:
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         key = service.delete(f"/v1/keys/{checked_id(id)}")
     print_line(f"{key['id']} ({key['name']}) is revoked", sys.stdout)
     return Exit.COMPLETED
@@ -119,7 +119,7 @@ def revoke_key(where: Where, id: str) -> Exit:
 
 
 def list_hosts(where: Where, as_json: bool) -> Exit:
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         hosts = service.get("/v1/hosts")["items"]
     if as_json:
         for host in hosts:

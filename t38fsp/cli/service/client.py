@@ -43,7 +43,7 @@ class Where:
     config: Path | None = None
 
 
-class Service:
+class ServiceClient:
     """A connection to the service. All methods raise CommandError; use it in a ``with`` block."""
 
     def __init__(self, where: Where) -> None:

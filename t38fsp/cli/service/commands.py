@@ -149,7 +149,7 @@ def submit(
             "webhook": webhook,
         }
         fields = {name: value for name, value in given.items() if value not in (None, "", {})}
-        wanted = command.Wanted(tuple(documents), tuple(receivers), fields, idempotency_key)
+        wanted = command.WantedFax(tuple(documents), tuple(receivers), fields, idempotency_key)
         return command.run(where_of(where), wanted, wait, as_json)
 
     raise run_command(run, log)

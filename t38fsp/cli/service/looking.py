@@ -14,7 +14,7 @@ from typing import Any
 
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
-from t38fsp.cli.service.client import Service, Where
+from t38fsp.cli.service.client import ServiceClient, Where
 from t38fsp.cli.service.tables import local_time, print_facts, print_table
 
 _NUMERAL = re.compile(r"[+-]?[0-9.*#]+")
@@ -23,7 +23,7 @@ _OPEN = ("sending", "held", "queued")
 
 def queue(where: Where, states: tuple[str, ...], number: str, most: int, as_json: bool) -> Exit:
     """Faxes that are not over, or those in these states."""
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         found: list[dict[str, Any]] = []
         for state in states or _OPEN:
             found += service.every("/v1/faxes", most - len(found), state=state, number=number)
@@ -61,7 +61,7 @@ def show(where: Where, id: str, output: Path | None, as_json: bool) -> Exit:
     """A job, a fax or a received fax; with ``output`` its pages."""
     # The first letter of an id tells its kind, and a hyphen a fax from its job.
     kind = "received" if id.startswith("r") else "faxes" if "-" in id else "jobs"
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         if output is not None:
             _write_pages(service, kind, id, output)
             return Exit.COMPLETED
@@ -74,7 +74,7 @@ def show(where: Where, id: str, output: Path | None, as_json: bool) -> Exit:
 
 def received(where: Where, undelivered: bool, since: str, most: int, as_json: bool) -> Exit:
     """Faxes that came in."""
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         query = {"since": since, "undelivered": "true" if undelivered else ""}
         found = list(service.every("/v1/received", most, **query))
     if as_json:
@@ -99,7 +99,7 @@ def received(where: Where, undelivered: bool, since: str, most: int, as_json: bo
 
 def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
     """Calls that are over, both ways, in the order of their ends."""
-    with Service(where) as service:
+    with ServiceClient(where) as service:
         sent = (_sent(each) for each in service.every("/v1/journal", since=since))
         # Received faxes are listed by their beginnings, the journal by the ends.
         first = datetime.fromisoformat(since) if since else _EARLIEST
@@ -287,7 +287,7 @@ def _show_received(fax: Mapping[str, Any]) -> None:
     )
 
 
-def _write_pages(service: Service, kind: str, id: str, output: Path) -> None:
+def _write_pages(service: ServiceClient, kind: str, id: str, output: Path) -> None:
     """The pages of a fax or a received one as a PDF or a TIFF. Raises CommandError."""
     suffix = {".pdf": "pdf", ".tif": "tiff", ".tiff": "tiff"}.get(output.suffix.lower())
     if suffix is None:

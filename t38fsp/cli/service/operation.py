@@ -67,7 +67,7 @@ def serve(
     def run() -> Exit:
         from t38fsp.cli.service import serve, serve_demo
 
-        given = serve.Given(config, database, listen, web, socket)
+        given = serve.ServeOptions(config, database, listen, web, socket)
         return serve_demo.run(given) if demo else serve.run(given)
 
     raise run_command(run, log)

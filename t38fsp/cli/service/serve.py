@@ -23,11 +23,10 @@ from t38fsp.events import RegistrationChanged
 from t38fsp.jobs import EngineSettings
 from t38fsp.page_settings import USUAL
 from t38fsp.provider import FaxProvider
-from t38fsp.service.calls import ProviderCaller
 from t38fsp.service.database import Database
 from t38fsp.service.deliveries.queue import Deliveries
-from t38fsp.service.planning import Planner
-from t38fsp.service.preparing import Preparing
+from t38fsp.service.planning import SubmissionPlanner
+from t38fsp.service.preparing import Preparing, ProviderCaller
 from t38fsp.service.receiving import Receiving
 from t38fsp.service.service import FaxService
 from t38fsp.service.settings import ServiceSettings
@@ -42,7 +41,7 @@ _UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ServeOptions:
     """The options; None for those not given."""
 
     config: Path | None = None
@@ -60,7 +59,7 @@ class Given:
         return table if self.database is None else table | {"database": self.database}
 
 
-def run(given: Given) -> Exit:
+def run(given: ServeOptions) -> Exit:
     with refusals():
         configuration = Configuration.find(given.config)
         settings = read_service(configuration, given.service)
@@ -172,7 +171,7 @@ async def start(
             lambda name: routes[name].header_line if name in routes else None,
         )
     )
-    planner = Planner(settings, routes)
+    planner = SubmissionPlanner(settings, routes)
     known = {name: route.engine_route for name, route in routes.items()}
     channels = {name: None if each is None else each.channels for name, each in known.items()}
     service = await stack.enter_async_context(

@@ -14,7 +14,7 @@ from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import SOCKET
-from t38fsp.cli.service.serve import Given, failures, start, tell_ready
+from t38fsp.cli.service.serve import ServeOptions, failures, start, tell_ready
 from t38fsp.errors import SettingError
 from t38fsp.image.sample import write_sample
 from t38fsp.image.to_pdf import write_pdf
@@ -35,7 +35,7 @@ _LISTEN = "127.0.0.1:8038"
 _HERE = ("127.0.0.1", 0)
 
 
-def run(given: Given) -> Exit:
+def run(given: ServeOptions) -> Exit:
     """The inbox and all else is in a temporary folder."""
     if given.config is not None or given.database is not None or given.listen is not None:
         raise CommandError(
@@ -45,7 +45,7 @@ def run(given: Given) -> Exit:
         return running.run(_demo(Path(folder), given))
 
 
-async def _demo(folder: Path, given: Given) -> Exit:
+async def _demo(folder: Path, given: ServeOptions) -> Exit:
     inbox, sample = folder / "inbox", folder / "sample.pdf"
     await asyncio.to_thread(_prepare, folder, inbox, sample)
     settings = ServiceSettings(
@@ -76,7 +76,7 @@ def _prepare(folder: Path, inbox: Path, sample: Path) -> None:
     drawn.unlink()
 
 
-def _web(given: Given, folder: Path) -> WebSettings:
+def _web(given: ServeOptions, folder: Path) -> WebSettings:
     """Raises CommandError."""
     try:
         return WebSettings(given.web or _LISTEN, str(given.socket or folder / SOCKET))

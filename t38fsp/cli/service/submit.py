@@ -15,7 +15,7 @@ from sip.frozen import dataclass
 from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit, exit_of, exit_of_all
 from t38fsp.cli.output import print_line
-from t38fsp.cli.service.client import Service, Where
+from t38fsp.cli.service.client import ServiceClient, Where
 from t38fsp.outcome import Outcome
 
 _FINAL = ("delivered", "failed", "cancelled")
@@ -25,7 +25,7 @@ _WAIT_LONG = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFax:
     """What is submitted: files, and the fields of the API."""
 
     documents: tuple[Path, ...]
@@ -35,8 +35,8 @@ class Wanted:
     idempotency_key: str = ""
 
 
-def run(where: Where, wanted: Wanted, wait: bool, as_json: bool) -> Exit:
-    with Service(where) as service:
+def run(where: Where, wanted: WantedFax, wait: bool, as_json: bool) -> Exit:
+    with ServiceClient(where) as service:
         job = _submit(service, wanted)
         if not wait:
             if as_json:
@@ -49,7 +49,7 @@ def run(where: Where, wanted: Wanted, wait: bool, as_json: bool) -> Exit:
         return running.run(_wait(service, job, as_json))
 
 
-def _submit(service: Service, wanted: Wanted) -> dict[str, Any]:
+def _submit(service: ServiceClient, wanted: WantedFax) -> dict[str, Any]:
     """Raises CommandError."""
     if not wanted.receivers:
         raise CommandError("the fax has no receiver; name one with --to or --to-file", Exit.USAGE)
@@ -80,7 +80,7 @@ def _tell(job: Mapping[str, Any]) -> None:
     print_line(f"{job['id']}: {count} fax{'' if count == 1 else 'es'} queued", sys.stdout)
 
 
-async def _wait(service: Service, job: dict[str, Any], as_json: bool) -> Exit:
+async def _wait(service: ServiceClient, job: dict[str, Any], as_json: bool) -> Exit:
     """Until all faxes of the job are over."""
     id: str = job["id"]
     told: dict[str, str] = {}

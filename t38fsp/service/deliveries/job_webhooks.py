@@ -13,16 +13,16 @@ import hmac
 from sip.line_settings import parse_network
 from t38fsp.errors import SettingError
 from t38fsp.service.delivery_settings import RetrySettings
-from t38fsp.service.guard import Guard, GuardError
+from t38fsp.service.guard import AddressGuard, GuardError
 from t38fsp.service.targets import SECRET_PREFIX, Target, check_webhook, secret_octets
 
 _SECONDS = 30.0
 """For one attempt."""
 
 
-def guard_of(settings: RetrySettings) -> Guard:
+def guard_of(settings: RetrySettings) -> AddressGuard:
     """What the webhook of a job may name."""
-    return Guard(
+    return AddressGuard(
         settings.webhook_hosts, tuple(map(parse_network, settings.webhook_networks)), settings.webhook_plain
     )
 

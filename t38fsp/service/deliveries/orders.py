@@ -13,14 +13,14 @@ from t38fsp.service.deliveries.subscriptions import job_of
 from t38fsp.service.deliveries.way import NotDeliveredError, Notice, Order
 from t38fsp.service.delivery_settings import DeliverySettings
 from t38fsp.service.errors import NotFoundError
-from t38fsp.service.guard import Guard
+from t38fsp.service.guard import AddressGuard
 from t38fsp.service.outbox import Claimed
 from t38fsp.service.tables import fax, job
 from t38fsp.service.targets import Target
 from t38fsp.service.values import Json
 
 _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-_NOWHERE = Guard()
+_NOWHERE = AddressGuard()
 
 
 def read(connection: Connection, claimed: Claimed, settings: DeliverySettings) -> Order:
@@ -68,14 +68,14 @@ def _told(claimed: Claimed) -> Json:
     }
 
 
-def _target(claimed: Claimed, settings: DeliverySettings) -> tuple[Target, Guard]:
+def _target(claimed: Claimed, settings: DeliverySettings) -> tuple[Target, AddressGuard]:
     target = settings.targets.get(claimed.target)
     if target is not None:
         if not target.webhook:
             return target, _NOWHERE
         # The settings name the host; at which address it is counts all the same.
         host = (urlsplit(target.webhook).hostname or "").rstrip(".")
-        return target, Guard((host,), _ANYWHERE if target.private else (), target.private)
+        return target, AddressGuard((host,), _ANYWHERE if target.private else (), target.private)
     if "://" not in claimed.target:
         raise NotDeliveredError(
             f"there is no target {claimed.target!r} in the settings of this host; add it, or ask for the "

@@ -37,7 +37,7 @@ from t38fsp.service.deliveries.command import CommandWay
 from t38fsp.service.deliveries.files import Files
 from t38fsp.service.deliveries.folder import FolderWay, left_in
 from t38fsp.service.deliveries.mail import MailWay
-from t38fsp.service.deliveries.way import NotDeliveredError, Order, Way
+from t38fsp.service.deliveries.way import DeliveryWay, NotDeliveredError, Order
 from t38fsp.service.deliveries.webhook import WebhookWay
 from t38fsp.service.delivery_settings import DAY, DeliverySettings
 from t38fsp.service.outbox import Claimed
@@ -82,7 +82,7 @@ class Deliveries:
         self._files = Files(database, Path(folder), _PROCESSES)
         self._folders = FolderWay(self._files)
         self._mail = MailWay(self._files, settings.mail)
-        self._ways: dict[TargetKind, Way] = {
+        self._ways: dict[TargetKind, DeliveryWay] = {
             TargetKind.FOLDER: self._folders,
             TargetKind.WEBHOOK: WebhookWay(self._files, clock),
             TargetKind.COMMAND: CommandWay(self._files),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sip.frozen import dataclass
-from t38fsp.service.guard import Guard
+from t38fsp.service.guard import AddressGuard
 from t38fsp.service.targets import Target
 from t38fsp.service.values import Json, ReceivedFax
 
@@ -48,11 +48,11 @@ class Order:
     notice: Notice
     fax: ReceivedFax | None
     """None for an event."""
-    guard: Guard
+    guard: AddressGuard
     """What a webhook may lead to."""
 
 
-class Way(Protocol):
+class DeliveryWay(Protocol):
     """A kind of targets."""
 
     async def deliver(self, order: Order) -> None:

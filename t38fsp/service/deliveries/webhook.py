@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import json
 import mimetypes
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -24,10 +26,10 @@ from typing import Any
 import httpx
 
 from t38fsp.received.wire import Delivered
-from t38fsp.service.deliveries import signing
 from t38fsp.service.deliveries.files import Files
 from t38fsp.service.deliveries.way import NotDeliveredError, Order
 from t38fsp.service.guard import GuardedTransport, GuardError
+from t38fsp.service.targets import secret_octets
 
 _AGENT = f"t38fsp/{version('t38fsp')}"
 _GONE = 410
@@ -62,7 +64,7 @@ class WebhookWay:
             # Once, and in a thread: it reads all certificates that this machine trusts.
             self._context = await asyncio.to_thread(ssl.create_default_context)
         sent = {
-            **signing.headers(order.id, int(self._clock()), body, target.secrets),
+            **signed_headers(order.id, int(self._clock()), body, target.secrets),
             "Content-Type": "application/json",
             "User-Agent": _AGENT,
         }
@@ -147,3 +149,22 @@ def _retry_after(value: str, now: float) -> float | None:
 
 def _why(error: Exception) -> str:
     return str(error)[:200] or type(error).__name__
+
+
+def signed_headers(id: str, timestamp: int, body: bytes, secrets: Iterable[str]) -> dict[str, str]:
+    """The headers of a request; one signature for each secret, while the far end changes its own.
+
+    ``timestamp`` is that of the attempt, in seconds since the epoch; ``id`` is the same at each attempt.
+    """
+    # Standard Webhooks 1.0: id and time are signed with the body, so that a receiver can refuse a request
+    # that was recorded and is sent again.
+    signed = b"%s.%d.%s" % (id.encode("ascii"), timestamp, body)
+    signatures = (
+        base64.b64encode(hmac.digest(secret_octets(secret), signed, hashlib.sha256)).decode("ascii")
+        for secret in secrets
+    )
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }

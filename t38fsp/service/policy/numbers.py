@@ -19,7 +19,7 @@ _DIGEST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class FarEnd:
+class DialledNumber:
     """Whom a fax goes to."""
 
     key: str
@@ -33,16 +33,16 @@ class FarEnd:
     """``sip:USER@HOST`` if it was given as a URI."""
 
 
-def far_end(to: str, plan: DialPlan) -> FarEnd:
+def far_end(to: str, plan: DialPlan) -> DialledNumber:
     """The far end of a number or a SIP URI that is dialled by ``plan``. Raises AddressError."""
     dialled = number_or_sip_uri(to)
     if isinstance(dialled, Uri):
         return _of_uri(dialled, plan)
     e164 = plan.e164(dialled)
-    return FarEnd(_bounded(e164 or plan.ruled(dialled).lower()), dialled, e164)
+    return DialledNumber(_bounded(e164 or plan.ruled(dialled).lower()), dialled, e164)
 
 
-def _of_uri(uri: Uri, plan: DialPlan) -> FarEnd:
+def _of_uri(uri: Uri, plan: DialPlan) -> DialledNumber:
     user = uri.user or ""
     # Parameters, passwords and headers are how to get there, not who it is.
     # 5060 is what a URI without a port means (RFC 3261 19.1.2).
@@ -50,7 +50,7 @@ def _of_uri(uri: Uri, plan: DialPlan) -> FarEnd:
     name = f"sip:{user}@{uri.host.lower()}{port}" if user else f"sip:{uri.host.lower()}{port}"
     number = user.partition(";")[0]
     is_number = number.removeprefix("+").isdigit()
-    return FarEnd(_bounded(name), number, plan.e164(number) if is_number else None, name)
+    return DialledNumber(_bounded(name), number, plan.e164(number) if is_number else None, name)
 
 
 def _bounded(key: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from sip.bounds import check, setting
 from sip.frozen import dataclass
 from t38fsp.errors import SettingError
-from t38fsp.service.policy.numbers import FarEnd
+from t38fsp.service.policy.numbers import DialledNumber
 from t38fsp.settings.dial_plan import DialPlan
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ EVERYTHING = Permits(emergency=True, premium=True)
 
 
 def refusal(
-    to: FarEnd, plan: DialPlan, route: str, permits: Permits, key: Permits = EVERYTHING
+    to: DialledNumber, plan: DialPlan, route: str, permits: Permits, key: Permits = EVERYTHING
 ) -> str | None:
     """Why ``to`` may not be called through ``route``, which has this dial plan, as a sentence; None if it
     may."""
@@ -100,14 +100,14 @@ def refusal(
     return None
 
 
-def _off(to: FarEnd, what: str, route: str, setting: str) -> str:
+def _off(to: DialledNumber, what: str, route: str, setting: str) -> str:
     return (
         f"{to.number or to.key} is {what}, and calls to such are refused; "
         f"if they are wanted, set {setting} = true in [service.routes.{route or 'NAME'}]"
     )
 
 
-def _forms(to: FarEnd, plan: DialPlan) -> tuple[str, ...]:
+def _forms(to: DialledNumber, plan: DialPlan) -> tuple[str, ...]:
     outside = _outside(to.number, plan)
     forms = (to.number, plan.ruled(to.number), to.e164, to.uri, outside, outside and plan.e164(outside))
     # Also of a number that does not exist, as far as is known: tables of numbers are never complete.
@@ -119,7 +119,7 @@ def _forms(to: FarEnd, plan: DialPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form.lower() for form in (*forms, *abroad) if form))
 
 
-def _also(to: FarEnd, plan: DialPlan) -> Iterator[FarEnd]:
+def _also(to: DialledNumber, plan: DialPlan) -> Iterator[DialledNumber]:
     """Other numbers that may be called where ``to`` is dialled."""
     if (dialled := _dialled(to, plan)) is not None:
         yield dialled
@@ -132,7 +132,7 @@ def _also(to: FarEnd, plan: DialPlan) -> Iterator[FarEnd]:
         yield replace(to, number=part, e164=plan.e164(part))
 
 
-def _dialled(to: FarEnd, plan: DialPlan) -> FarEnd | None:
+def _dialled(to: DialledNumber, plan: DialPlan) -> DialledNumber | None:
     """The number as it leaves a PBX, where that is another one: +49 000 44 20... is dialled as 00 44 20...
     within Germany, and so leads into another country."""
     if to.uri or not to.number.removeprefix("+").isdigit():
@@ -155,7 +155,7 @@ def _outside(number: str, plan: DialPlan) -> str:
 
 
 def _by_prefix(
-    to: FarEnd, plan: DialPlan, also: tuple[FarEnd, ...], permits: Permits, whose: str
+    to: DialledNumber, plan: DialPlan, also: tuple[DialledNumber, ...], permits: Permits, whose: str
 ) -> str | None:
     forms = _forms(to, plan)
     every = forms + tuple(form for one in also for form in _forms(one, plan))
@@ -177,7 +177,7 @@ def _longest(prefixes: Iterable[str], forms: tuple[str, ...]) -> str | None:
     return max(matching, key=len, default=None)
 
 
-def _is_emergency(to: FarEnd, forms: tuple[str, ...], region: str | None) -> bool:
+def _is_emergency(to: DialledNumber, forms: tuple[str, ...], region: str | None) -> bool:
     # On use: the tables of all countries.
     import phonenumbers
     from phonenumbers import shortnumberinfo
@@ -199,7 +199,7 @@ def _is_emergency(to: FarEnd, forms: tuple[str, ...], region: str | None) -> boo
     )
 
 
-def _is_premium(to: FarEnd, forms: tuple[str, ...], plan: DialPlan) -> bool:
+def _is_premium(to: DialledNumber, forms: tuple[str, ...], plan: DialPlan) -> bool:
     import phonenumbers
     from phonenumbers import shortnumberinfo
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from enum import Enum
 
-from sip.bounds import check, setting
+from sip.bounds import check, like, setting
 from sip.frozen import dataclass
 from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
@@ -75,17 +75,24 @@ _BEFORE_DEADLINE = 60.0
 """Seconds before a deadline at which a last attempt is made that would be due after it."""
 
 
+def grown(first: float, growth: float, longest: float, times: int) -> float:
+    """Seconds to wait after the failure of this number, from 1, where each delay is ``growth`` times the one
+    before it."""
+    # More than 60 doublings would exceed any limit, and 10.0**400 a float.
+    return min(first * growth ** min(times - 1, 60), longest)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryRule:
     """When a fax is tried again after one kind of failure. Raises SettingError for a value out of range."""
 
-    attempts: int = setting(5, least=1, most=100, table="rule")
+    attempts: int = setting(5, least=1, most=200, table="rule")
     """Calls that may end in this way before the fax has failed; 1 for no further call."""
-    first_delay: float = setting(180.0, least=1.0, most=86400.0, unit="seconds", table="rule")
+    first_delay: float = setting(180.0, above=0.0, most=86400.0, unit="seconds", table="rule")
     """Delay after the first of these calls."""
     growth: float = setting(2.0, least=1.0, most=10.0, table="rule")
     """Factor by which the delay grows with each further one."""
-    longest_delay: float = setting(3600.0, least=1.0, most=604800.0, unit="seconds", table="rule")
+    longest_delay: float = setting(3600.0, above=0.0, most=604800.0, unit="seconds", table="rule")
     """Limit of the delay."""
 
     def __post_init__(self) -> None:
@@ -93,17 +100,16 @@ class RetryRule:
 
     def delay(self, times: int) -> float:
         """Seconds to wait after the failure of this number, from 1."""
-        # More than 60 doublings would exceed any limit, and 10.0**400 a float.
-        return min(self.first_delay * self.growth ** min(times - 1, 60), self.longest_delay)
+        return grown(self.first_delay, self.growth, self.longest_delay, times)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When faxes are tried again. Raises SettingError for a value out of range."""
 
-    attempts: int = setting(20, least=1, most=200, table="retry")
+    attempts: int = like(RetryRule, "attempts", default=20, table="retry")
     """Calls for one fax, of all kinds together."""
-    hours: float = setting(24.0, above=0.0, most=720.0, unit="hours", table="retry")
+    hours: float = setting(24.0, above=0.0, most=8760.0, unit="hours", table="retry")
     """Time after the first call of a fax in which further ones may begin."""
     jitter: float = setting(0.2, least=0.0, most=0.5, table="retry")
     """Part of a delay that is left to chance, so that faxes that failed together are not tried again
@@ -138,7 +144,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RetryLimits:
     """What bounds the attempts of a fax beside the policy."""
 
     deadline: float | None = None
@@ -148,11 +154,11 @@ class Limits:
     """The time zone of the site, in which the window is meant."""
 
 
-UNLIMITED = Limits()
+UNLIMITED = RetryLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class NoFurtherCall:
     """Every page was confirmed."""
 
 
@@ -194,11 +200,11 @@ def decide(
     started: float,
     now: float,
     chance: float,
-    limits: Limits = UNLIMITED,
+    limits: RetryLimits = UNLIMITED,
     *,
     other_route: bool = False,
     other_settings: bool = False,
-) -> Done | Retry | Fail:
+) -> NoFurtherCall | Retry | Fail:
     """What to do after ``result`` of a call that began at ``started`` and is over ``now``.
 
     ``history`` are the attempts before it. ``chance`` is a random number from 0 to 1. ``other_route``: there
@@ -206,7 +212,7 @@ def decide(
     settings (``t38fsp.service.policy.memory``).
     """
     if result.completed:
-        return Done()
+        return NoFurtherCall()
     by_other_route = other_route and result.outcome in ROUTE_FAULTS
     differently = by_other_route or (other_settings and result.outcome in _SETTINGS_FAULTS)
     if not result.retry and not differently:
@@ -233,7 +239,7 @@ def decide(
     return Retry(at, result.next_page or 1, kind, by_other_route)
 
 
-def _within(at: float, soonest: float, last: float, limits: Limits) -> float | None:
+def _within(at: float, soonest: float, last: float, limits: RetryLimits) -> float | None:
     """The first permitted time from ``at`` on, or one from ``soonest`` on if that is too late; None if there
     is none before ``last``."""
     if limits.deadline is not None:

@@ -9,7 +9,7 @@ from sip.bounds import check, setting
 from sip.frozen import dataclass
 from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
-from t38fsp.service.policy.numbers import FarEnd
+from t38fsp.service.policy.numbers import DialledNumber
 from t38fsp.service.policy.permits import check_prefix
 from t38fsp.service.policy.retry import ROUTE_FAULTS
 
@@ -109,7 +109,7 @@ class RouteFacts:
 
 
 def routes_for(
-    to: FarEnd, rules: Sequence[RoutingRule], asked: Sequence[str], names: Sequence[str]
+    to: DialledNumber, rules: Sequence[RoutingRule], asked: Sequence[str], names: Sequence[str]
 ) -> tuple[str, ...]:
     """The routes that may take a fax, best first.
 

@@ -52,7 +52,7 @@ def check_names(names: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReceivedFacts:
     """What rules look at."""
 
     called: str = ""
@@ -88,7 +88,7 @@ class Rule:
     def __post_init__(self) -> None:
         check(self, SettingError)
 
-    def takes(self, facts: Facts) -> bool:
+    def takes(self, facts: ReceivedFacts) -> bool:
         return (
             _any(self.called, facts.called)
             and _any(self.caller, facts.caller)
@@ -97,7 +97,7 @@ class Rule:
         )
 
 
-def rule_for(rules: Iterable[Rule], facts: Facts) -> Rule | None:
+def rule_for(rules: Iterable[Rule], facts: ReceivedFacts) -> Rule | None:
     """The first one that takes the fax."""
     return next((rule for rule in rules if rule.takes(facts)), None)
 

@@ -22,6 +22,9 @@ from t38fsp.service.web.models import AttemptModel, Moment, at, at_or_none
 router = APIRouter(prefix="/v1")
 
 Number = Annotated[str, Path(max_length=300)]
+# The bounds are those of keys: the command line makes keys without this API.
+_PerMinute = Annotated[int, Field(ge=1, le=keys.MOST_PER_MINUTE)]
+_PerDay = Annotated[int, Field(ge=1, le=keys.MOST_PER_DAY)]
 Prefixes = Annotated[list[Annotated[str, Field(max_length=21)]], Field(max_length=100)]
 
 
@@ -210,8 +213,8 @@ class KeyRequest(_Request):
     allowed: Prefixes = []
     """Beginnings of numbers that it may call, such as `+49`; empty for what the routes allow."""
     refused: Prefixes = []
-    per_minute: int | None = Field(None, ge=1, le=100_000, description="Requests, on each host.")
-    per_day: int | None = Field(None, ge=1, le=10_000_000, description="Faxes in 24 hours, over all hosts.")
+    per_minute: _PerMinute | None = Field(None, description="Requests, on each host.")
+    per_day: _PerDay | None = Field(None, description="Faxes in 24 hours, over all hosts.")
 
 
 class KeyModel(BaseModel):

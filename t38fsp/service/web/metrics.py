@@ -17,7 +17,7 @@ from t38fsp.service import jobs, outbox, overview, received_faxes
 from t38fsp.service.database import DatabaseError
 from t38fsp.service.errors import NotFoundError
 from t38fsp.service.hosts import HostInfo
-from t38fsp.service.routes_now import RouteInfo
+from t38fsp.service.overview import RouteInfo
 from t38fsp.service.service import FaxService
 from t38fsp.service.values import Event, FaxState
 from t38fsp.service.web.feed import Feed

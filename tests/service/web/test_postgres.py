@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from t38fsp.service import jobs
 from t38fsp.service.database import Database
-from t38fsp.service.jobs import Target
+from t38fsp.service.jobs import QueuePlace
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission
 from t38fsp.service.values import Receiver, Scope
@@ -49,7 +49,7 @@ async def test_the_same_request_to_two_hosts_is_one_job(server: Postgres) -> Non
     one, other = Database(url := server.database("twice")), Database(url)
     await asyncio.to_thread(one.create)
     given = Submission((("a.pdf", PDF),), (Receiver("+15550100"),), idempotency_key="one")
-    targets = [Target("+15550100", ("one",), None)]
+    targets = [QueuePlace("+15550100", ("one",), None)]
 
     def insert(connection: Connection) -> tuple[str, bool]:
         return jobs.insert_job(connection, given, targets, "", 1.0)
