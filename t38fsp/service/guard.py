@@ -116,6 +116,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 def _to(address: str, request: httpx.Request) -> httpx.Request:
     """The same request to an address; its Host header, and the name in the certificate, stay."""
+    # The address that was checked is the one that is connected to: a name that is looked up a second time may
+    # have another answer by then (DNS rebinding). TLS still asks for the name (RFC 6066 3), and checks it.
     extensions = {**request.extensions, "sni_hostname": request.url.host}
     url = request.url.copy_with(host=address)
     return httpx.Request(
@@ -137,7 +139,7 @@ def _inner(address: Address) -> Address:
     if (embedded := address.ipv4_mapped or address.sixtofour) is not None:
         return embedded
     if address.teredo is not None:
-        # The client's address; the first of the pair is the server's.
+        # RFC 4380 4: the client's address; the first of the pair is the server's.
         return address.teredo[1]
     # Above ::1 and below 2**32: IPv4-compatible addresses (RFC 4291 2.5.5.1).
     if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):

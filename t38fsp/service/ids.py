@@ -14,5 +14,6 @@ _RANDOM_BITS = 77
 
 def new_id(kind: str) -> str:
     """An id such as ``j01jdxk…``; two that were made in one millisecond sort by chance."""
+    # Time comes first, so that rows that are made one after the other are neighbours in the index.
     number = int(time.time() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
     return kind + "".join(_LETTERS[number >> 5 * at & 31] for at in reversed(range(_LENGTH)))

@@ -44,6 +44,7 @@ def expire_jobs(connection: Connection, before: float) -> int:
         .order_by(job.c.created)
         .limit(_BATCH)
     )
+    # delete_job one by one: it removes documents that no other job and no received fax has.
     ids = list(connection.execute(old).scalars())
     for id in ids:
         jobs.delete_job(connection, id)

@@ -33,6 +33,7 @@ def archive(folder: Path) -> Target:
     return Target("archive", folder=str(folder), format=FileFormat.TIFF)
 
 
+@pytest.mark.full
 async def test_a_server_that_is_down_for_a_while(tmp_path: Path) -> None:
     async with hook() as there:
         pass

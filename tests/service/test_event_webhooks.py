@@ -62,6 +62,7 @@ async def test_a_target_gets_the_events_that_it_asks_for(running: Running, tmp_p
     assert [each.sequence for each in all_of_it if each.kind == "fax.delivered"] == [delivered["sequence"]]
 
 
+@pytest.mark.full
 async def test_the_webhook_of_a_job_is_signed_for_its_key(running: Running, tmp_path: Path) -> None:
     retries = RetrySettings(**FROM_HERE)
     async with hook() as there, delivering(running, tmp_path, DeliverySettings(retries=retries)):

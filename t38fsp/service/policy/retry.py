@@ -107,6 +107,7 @@ class RetryRule:
 class RetryPolicy:
     """When faxes are tried again. Raises SettingError for a value out of range."""
 
+    # ``like``: deliveries (delivery_settings.py) have the same bounds, so that a name means one range.
     attempts: int = like(RetryRule, "attempts", default=20, table="retry")
     """Calls for one fax, of all kinds together."""
     hours: float = setting(24.0, above=0.0, most=8760.0, unit="hours", table="retry")

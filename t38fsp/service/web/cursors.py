@@ -42,6 +42,7 @@ def read_number(cursor: str) -> int | None:
     """The same for a list that is ordered by a number."""
     if not cursor:
         return None
+    # isdigit alone takes digits of other scripts; 18 digits fit into the 64 bits of a column.
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise invalid_field("cursor", "it is not one of this list; begin without one")
     return int(cursor)

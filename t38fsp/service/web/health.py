@@ -24,6 +24,7 @@ class Health(BaseModel):
     status: str
 
 
+# Not the database: a supervisor that restarts what is not healthy would end calls that go on without it.
 @router.get("/healthz", operation_id="health")
 async def healthz() -> Health:
     """Whether the process lives. It needs no key."""
