@@ -66,7 +66,7 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ('accounts = [{ user = "a" }]', "FILE, incoming.accounts.0.password: it is missing"),
         (
             'accounts = [{ user = "a", password_file = "none" }]',
-            "FILE, incoming.accounts.0, password_file: the password file",
+            "FILE, incoming.accounts.0, password_file: the secret file",
         ),
     ],
 )

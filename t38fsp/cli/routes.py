@@ -141,10 +141,14 @@ def _from(route: Route) -> str:
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for key, value in settings.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+            for number, each in enumerate(value, 1):
+                flat |= _flat(each, f"{prefix}{key}.{number}.")
+        elif isinstance(value, list):
             flat[f"{prefix}{key}"] = ", ".join(map(str, value))
         elif isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
+            # As the file has it.
+            flat[f"{prefix}{key}"] = str(value).lower() if isinstance(value, bool) else value
     return flat

@@ -74,7 +74,7 @@ def _of_variable(name: str) -> str:
 
 
 def read_password(file: Path) -> str:
-    """The single line of a password file, which must not be readable by all. Raises ConfigurationError."""
+    """The single line of a file with a password or key, which not all may read. Raises ConfigurationError."""
     (password,) = read_passwords(file, 1)
     return password
 
@@ -88,22 +88,22 @@ def read_passwords(file: Path, most: int) -> tuple[str, ...]:
             passwords = stream.read(most * (_MAX_PASSWORD + 1) + 1).rstrip("\r\n").splitlines()
     except OSError as error:
         raise ConfigurationError(
-            f"the password file {file} cannot be read: {error.strerror}; check its name"
+            f"the secret file {file} cannot be read: {error.strerror}; check its name"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(
-            f"the password file {file} is not UTF-8 text; save it in that encoding"
+            f"the secret file {file} is not UTF-8 text; save it in that encoding"
         ) from error
     if not 1 <= len(passwords) <= most or not all(map(_is_password, passwords)):
-        lines = "one line, the password," if most == 1 else f"up to {most} lines, a secret each,"
+        lines = "one line, the password or key," if most == 1 else f"up to {most} lines, a secret each,"
         raise ConfigurationError(
-            f"the password file {file} is invalid; it must contain {lines} and nothing else"
+            f"the secret file {file} is invalid; it must contain {lines} and nothing else"
         )
     # Others only: a group, such as that of a service, may share a password. The configuration file itself is
     # for its owner alone.
     if os.name == "posix" and mode & stat.S_IRWXO:
         raise ConfigurationError(
-            f"every user of this machine can read the password file {file} (mode {stat.S_IMODE(mode):04o}); "
+            f"every user of this machine can read the secret file {file} (mode {stat.S_IMODE(mode):04o}); "
             "set its mode to 0600 or 0640"
         )
     return tuple(passwords)

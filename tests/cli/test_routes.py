@@ -130,7 +130,7 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
         (("receive", "--output", "x", "--route", "home"), "t38fsp.toml has no route 'home'"),
         (
             ("send", "x", "--to", "1", "--route", "office", "--password-file", "none"),
-            "the password file none cannot be read",
+            "the secret file none cannot be read",
         ),
         (
             ("send", "x", "--to", "1", "--route", "office", "--station-id", "1" * 21),

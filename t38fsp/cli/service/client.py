@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ _SECONDS = 120.0
 """A submission of many documents takes as long as they are checked."""
 _PAGE = 200
 _MOST_FAULTS = 10
+_INDEXED = re.compile(r"^(receiver|document)s\[(\d+)\](?:\.to)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,19 @@ def _refused(response: httpx.Response, shown: str) -> CommandError:
     if faults:
         # The detail of these only points at them.
         named = [
-            ": ".join(filter(None, map(str, (each.get("field"), each.get("message"))))) for each in faults
+            ": ".join(filter(None, (_shown_field(each.get("field")), str(each.get("message") or ""))))
+            for each in faults
         ]
+        if all(str(each.get("field")).startswith("documents[") for each in faults):
+            status = Exit.BAD_DOCUMENT
         more = len(named) - _MOST_FAULTS
         detail = "; ".join(named[:_MOST_FAULTS]) + (f" (and {more} more)" if more > 0 else "")
     return CommandError(detail, status)
+
+
+def _shown_field(field: object) -> str:
+    """The field of a fault as a person counts: ``receivers[0].to`` is that of receiver 1."""
+    return _INDEXED.sub(lambda found: f"{found[1]} {int(found[2]) + 1}", str(field or ""))
 
 
 def _reason(error: Exception) -> str:

@@ -25,7 +25,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 _SUBMIT_EXITS = (
     "Exit status: 0 queued (with --wait: delivered), 1 the service cannot be reached, or refuses the key, "
-    "2 usage, or the service refuses the fax, 11 a document that cannot be read, 12 cancelled. With --wait "
+    "2 usage, or the service refuses the fax, 11 a document that cannot be faxed, 12 cancelled. With --wait "
     "that of the first fax that was not delivered, as in send."
 )
 

@@ -221,7 +221,8 @@ def _locked(folder: Path, host: str) -> int:
     except BlockingIOError as error:
         os.close(lock)
         raise CommandError(
-            f"a service runs here already as the host {host}; end it, or give this one another host or state",
+            f"a service that runs already as the host {host} uses the folder {folder}; "
+            "end it, or give this one another host or state",
             Exit.ERROR,
         ) from error
     return lock
