@@ -9,7 +9,7 @@ fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
@@ -174,6 +174,21 @@ def expire(connection: Connection, now: float) -> int:
     for id in ids:
         end(connection, id, FaxState.FAILED, "its deadline is over", now)
     return len(ids)
+
+
+def tell_missing_routes(connection: Connection, known: Collection[str]) -> dict[str, int]:
+    """Give waiting faxes none of whose routes is ``known`` that as their reason; return how many, by their
+    routes. Another host may have the route, or the file may have it again after the next start."""
+    waits = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
+    missing: dict[str, int] = {}
+    for routes in [*connection.execute(select(fax.c.routes).where(waits).distinct()).scalars()]:
+        if not set(routes.split(",")) & set(known):
+            reason = (
+                f"it waits for the route {routes}, which is not configured; configure it, or cancel the fax"
+            )
+            ours = and_(waits, fax.c.routes == routes)
+            missing[routes] = connection.execute(update(fax).where(ours).values(reason=reason)).rowcount
+    return missing
 
 
 def end(connection: Connection, id: str, state: FaxState, reason: str, now: float) -> None:

@@ -125,6 +125,13 @@ class FaxService:
             stack.push_async_callback(self.hosts_of.stop)
             stack.push_async_callback(self._stop)
             await self._durable.start(self._channels)
+            missing = await self.database.run(lambda made: chain.tell_missing_routes(made, self._channels))
+            for routes, faxes in missing.items():
+                _logger.warning(
+                    "%d faxes wait for the route %s, which is not configured; configure it, or cancel them",
+                    faxes,
+                    routes,
+                )
             for work in (self._release_due, self._keep_house):
                 task = asyncio.create_task(work(), name=work.__name__)
                 stack.push_async_callback(_end, task)

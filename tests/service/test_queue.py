@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from t38fsp.image.errors import DocumentError, ImageWorkerError
@@ -150,6 +152,24 @@ async def test_a_stop_in_mid_call_is_continued_by_the_next_start(database: Datab
         done = await Running(service, caller).until(fax.id)
     assert (done.state, done.possibly_duplicated) == (FaxState.DELIVERED, None)
     assert caller.sent == [("+15550100", page) for page in (1, 2, 3)]
+    await database.close()
+
+
+@pytest.mark.full
+async def test_faxes_whose_route_is_gone_say_so(
+    database: Database, caller: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = Submission((("a.pdf", b"x"),), (Receiver("+15550100"),), not_before=time.time() + 3600)
+    for routes in ({"two": 1}, {"one": 2}):
+        async with FaxService(
+            database, caller, routes, rules=QUICK, settings=NOT_LONG, host="here"
+        ) as service:
+            if "two" in routes:
+                job = await service.submit(later)
+            fax = await Running(service, caller).fax(f"{job.id}-1")
+            assert fax.state is FaxState.QUEUED
+            assert ("two" in fax.reason) is ("one" in routes)
+    assert (1, "two") in [record.args for record in caplog.records]
     await database.close()
 
 
