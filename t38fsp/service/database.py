@@ -27,6 +27,15 @@ from t38fsp.service.tables import SCHEMA_VERSION, meta, metadata
 T = TypeVar("T")
 
 _THREADS = 4
+_LIMITS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    # Milliseconds for which what was sent may stay without an answer.
+    "tcp_user_timeout": "15000",
+}
+"""Of a connection, in the terms of libpq; seconds but for the last one."""
 
 
 class DatabaseError(FaxError):
@@ -49,9 +58,7 @@ class Database:
             self._turns = threading.RLock()
             self.engine = sqlite.make_engine(self.url, self._turns, _THREADS)
         else:
-            self.engine = sqlalchemy.create_engine(
-                self.url, pool_pre_ping=True, pool_size=_THREADS, connect_args={"connect_timeout": 10}
-            )
+            self.engine = sqlalchemy.create_engine(self.reached_by, pool_pre_ping=True, pool_size=_THREADS)
         self._threads = ThreadPoolExecutor(_THREADS, "database")
         self._writer: sqlite.WriterThread | None = None
 
@@ -101,6 +108,11 @@ class Database:
         if not self.is_sqlite:
             return None
         return sqlite.make_other_engine(self.url, self._turns, connections)
+
+    @property
+    def reached_by(self) -> URL:
+        """The URL to connect to: with PostgreSQL, with limits of time for a server that has vanished."""
+        return self.url if self.is_sqlite else self.url.update_query_dict(_LIMITS)
 
     @property
     def shown(self) -> str:

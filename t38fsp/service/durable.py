@@ -44,7 +44,7 @@ class Durable:
 
     def __init__(self, database: Database, host: str, attempt: Attempt) -> None:
         self._database = database
-        self._url = database.url.render_as_string(hide_password=False)
+        self._url = database.reached_by.render_as_string(hide_password=False)
         self._host = host
         self._attempt = attempt
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
@@ -97,7 +98,7 @@ class Hosts:
         except BaseException:
             await asyncio.to_thread(self._lease.release)
             raise
-        self._reached = self._clock()
+        self._reached = time.monotonic()
         self._held.set()
         self._task = asyncio.create_task(self._beat(), name="host")
 
@@ -131,27 +132,44 @@ class Hosts:
         return self._held.is_set()
 
     async def _beat(self) -> None:
-        while True:
-            try:
-                await self._once()
-            except DatabaseError as error:
-                _logger.warning("%s", error)
-            except Exception:
-                _logger.exception("a sign of life of this host failed")
-            # By now another host may have adopted them, and one fax would be sent twice.
-            if self._clock() - self._reached > SILENT_SECONDS and self._held.is_set():
-                _logger.error(
-                    "the database was not reached for %d s: the calls of this host are ended", SILENT_SECONDS
-                )
-                self._held.clear()
-                self._end_calls()
-            await asyncio.sleep(_BEAT)
+        beating: asyncio.Task[None] | None = None
+        try:
+            while True:
+                # A connection to a server that has vanished may hang; the time is looked at all the same.
+                if beating is None or beating.done():
+                    beating = asyncio.create_task(self._once_or_warn(), name="host beat")
+                await asyncio.sleep(_BEAT)
+                self._end_if_silent()
+        finally:
+            if beating is not None:
+                beating.cancel()
+                await asyncio.wait([beating])
+
+    async def _once_or_warn(self) -> None:
+        try:
+            await self._once()
+        except DatabaseError as error:
+            _logger.warning("%s", error)
+        except Exception:
+            _logger.exception("a sign of life of this host failed")
+
+    def _end_if_silent(self) -> None:
+        """End the calls once another host may have adopted them: one fax would be sent twice."""
+        # A lock on a file is not lost when the disk is full.
+        if self._database.is_sqlite or not self._held.is_set():
+            return
+        if time.monotonic() - self._reached > SILENT_SECONDS:
+            _logger.error(
+                "the database was not reached for %d s: the calls of this host are ended", SILENT_SECONDS
+            )
+            self._held.clear()
+            self._end_calls()
 
     async def _once(self) -> None:
         if not await asyncio.to_thread(self._lease.is_held):
             await self._take_again()
         adopted = await self._database.run(self._tell)
-        self._reached = self._clock()
+        self._reached = time.monotonic()
         if adopted:
             _logger.error("another host has adopted the calls of this one, which are ended")
             self._end_calls()

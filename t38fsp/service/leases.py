@@ -109,10 +109,10 @@ class _AdvisoryLease:
         # The session is the lock, so its connection is neither pooled nor shared; and no transaction
         # stays open in it for as long as the host lives.
         self._engine: Engine = sqlalchemy.create_engine(
-            database.url,
+            database.reached_by,
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": 5, "options": options},
+            connect_args={"options": options},
         )
         self._connection: Connection | None = None
 

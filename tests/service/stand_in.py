@@ -57,6 +57,7 @@ class StandIn:
             raise
         finally:
             self.up.remove(number)
+            self._happened.set()
         on_event(Finished(result))
         return result
 
