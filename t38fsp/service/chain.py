@@ -22,6 +22,8 @@ from t38fsp.service.policy.routing import FailOver, RouteFacts, ordered
 from t38fsp.service.tables import attempt, fax, host, job
 from t38fsp.service.values import FaxState
 
+# ``jobs.insert_job`` has the same number in a lock of two numbers. PostgreSQL keeps those apart from the
+# locks of one number.
 _LOCK = 738414
 _OUTCOMES = [each.name for each in Outcome]
 _BATCH = 100
@@ -53,6 +55,7 @@ def release(
     if connection.dialect.name == "postgresql":
         ours = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")).scalar()
         if not ours:
+            # True: the host that is at it may have read the table before what we want released was there.
             return Released(0, True)
     facts = route_facts(connection, channels)
     room = {name: _room(each, limits, now) for name, each in facts.items()}
@@ -132,6 +135,7 @@ def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> 
             found += connection.execute(query).all()
     numbers: set[str] = set()
     first = []
+    # Each list of routes came in this order, but not all of them together.
     for row in sorted(found, key=lambda row: (row.priority, row.created, row.position)):
         # The index ``fax_released`` would refuse a second one, and with it the whole transaction.
         if row.number not in numbers:
@@ -158,6 +162,7 @@ def release_again(connection: Connection, ids: Sequence[str], enqueue: Enqueue) 
     for id in ids:
         row = connection.execute(select(fax.c.route, fax.c.priority).where(fax.c.id == id)).one()
         workflow = new_id("w")
+        # A new id: DBOS returns a workflow whose id it knows, and does not run it again.
         connection.execute(update(fax).where(fax.c.id == id).values(workflow=workflow))
         enqueue(connection, workflow, row.route, id, row.priority)
 
@@ -193,6 +198,8 @@ def tell_missing_routes(connection: Connection, known: Collection[str]) -> dict[
 
 def end(connection: Connection, id: str, state: FaxState, reason: str, now: float) -> None:
     """Make ``state`` the last one of a fax that is not in a call."""
+    # Without its workflow it no longer holds its number (``fax_released``): the next fax to that can be
+    # released.
     connection.execute(
         update(fax)
         .where(fax.c.id == id)

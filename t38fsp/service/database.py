@@ -26,7 +26,10 @@ from t38fsp.service.tables import SCHEMA_VERSION, meta, metadata
 
 T = TypeVar("T")
 
+# Also the connections of our pool: a thread uses one at a time.
 _THREADS = 4
+# Without them a connection to a server that has vanished waits for as long as TCP retransmits, on Linux some
+# 15 minutes, while a host has to know within SILENT_SECONDS (leases.py).
 _LIMITS = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -70,6 +73,7 @@ class Database:
             self._writer = sqlite.WriterThread(self.transact)
         try:
             done: T = await asyncio.wrap_future(self._writer.submit(work))
+        # ``transact`` has told what failed as a whole; this is the failure of one part of a batch.
         except SQLAlchemyError as error:
             raise self._failed(error) from error
         return done
@@ -86,12 +90,14 @@ class Database:
         return self._transact(work, {sqlite.READS: True})
 
     def _transact(self, work: Callable[[Connection], T], options: dict[str, Any]) -> T:
+        # ``work`` may run three times, so it must not change anything but the database.
         for last in (False, False, True):
             try:
                 with self.engine.connect().execution_options(**options) as connection, connection.begin():
                     return work(connection)
             except SQLAlchemyError as error:
                 # Of two transactions that wait for each other the server ends one, which may begin again.
+                # By the name of psycopg's class: with SQLite psycopg is not imported.
                 if last or getattr(error, "orig", None).__class__.__name__ != "DeadlockDetected":
                     raise self._failed(error) from error
         raise AssertionError
@@ -130,6 +136,7 @@ class Database:
 
     async def close(self) -> None:
         if self._writer is not None:
+            # First: what it still has to write needs the engine.
             await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
@@ -138,7 +145,10 @@ class Database:
 def _create(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # Hosts that start together would make the tables together.
+        # These locks are numbers, the same for all programs at a database: 738412 is this one, 738413 that of
+        # the events, 738414 that of the chain.
         connection.execute(text("SELECT pg_advisory_xact_lock(738412)"))
+    # Makes tables that are missing, but adds no column to one that is there.
     metadata.create_all(connection)
     found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar()
     if found is None:
@@ -159,6 +169,7 @@ def _url(url: str) -> URL:
         ) from error
     backend = made.get_backend_name()
     if backend == "postgresql":
+        # SQLAlchemy's default for this scheme is psycopg2, which we do not install.
         return made.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise DatabaseError(f"the service does not use {backend}; choose sqlite or postgresql")

@@ -66,13 +66,17 @@ class Durable:
         config: DBOSConfig = {
             "name": _APPLICATION,
             "system_database_url": self._url,
+            # At its launch DBOS runs again what this executor had begun; ``adopt`` looks for that of another
+            # one.
             "executor_id": self._host,
             "application_version": _VERSION,
+            # Its default is pickle, with which who can write to the database can have code run here.
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
             "sys_db_pool_size": _CONNECTIONS,
             "system_database_engine": self._database.other_engine(_CONNECTIONS),
             "max_executor_threads": 16,
+            # Only DBOS's own events and streams, which we do not use, would come sooner by it.
             "use_listen_notify": False,
             "notification_listener_polling_interval_sec": 1.0,
         }
@@ -83,6 +87,7 @@ class Durable:
         logger.propagate = True
         DBOS.launch()
         self.set_queues(queues)
+        # Lazy: it enqueues only in our transactions, and so needs no connection of its own.
         self._client = DBOSClient(
             system_database_url=self._url,
             serializer=DBOSPortableJSONSerializer(),
@@ -97,6 +102,8 @@ class Durable:
                 _QUEUE + name,
                 global_concurrency=most,
                 polling_interval_sec=_POLL_SECONDS,
+                # The queue is a row that an earlier start has made; its default would keep the old limit at
+                # times.
                 on_conflict="always_update",
             )
 
@@ -120,6 +127,7 @@ class Durable:
         """Whether a workflow that was started here has not been adopted by another host since."""
         schema = "" if connection.dialect.name == "sqlite" else "dbos."
         query = text(f"SELECT status, executor_id FROM {schema}workflow_status WHERE workflow_uuid = :id")
+        # Adopting makes it ENQUEUED, and the host that then starts it puts its own name there.
         return connection.execute(query, {"id": workflow}).first() == ("PENDING", self._host)
 
     def lost(self, connection: Connection) -> list[str]:
@@ -170,6 +178,7 @@ class Durable:
         # Into the same queues again: the limits of the routes hold for these calls, too.
         for queue in {*begun.values()}:
             ids = [id for id, each in begun.items() if each == queue]
+            # Without a name DBOS puts them into an internal queue, where no limit of a route holds.
             DBOS.resume_workflows(ids, queue_name=queue)
 
     async def forget(self, before: float) -> int:
@@ -177,6 +186,7 @@ class Durable:
         return await asyncio.to_thread(self._forget, before)
 
     def _forget(self, before: float) -> int:
+        # DBOS keeps finished workflows until they are deleted.
         over = DBOS.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
             completed_before=datetime.fromtimestamp(before, UTC).isoformat(),
@@ -190,6 +200,8 @@ class Durable:
     def pause(self) -> None:
         """Start nothing more; what runs goes on."""
         if self._dbos is not None:
+            # It has no method for this. These events end the threads that look for work; ``destroy`` sets
+            # them again.
             for event in self._dbos.background_thread_stop_events:
                 event.set()
 
@@ -198,6 +210,7 @@ class Durable:
         global _current
         # It would warn of each workflow that is cancelled.
         logging.getLogger("dbos").setLevel(logging.ERROR)
+        # Without an argument it waits for no workflow: FaxService has drained them before.
         await asyncio.to_thread(DBOS.destroy)
         if self._client is not None:
             await asyncio.to_thread(self._client.destroy)
@@ -210,6 +223,7 @@ class Durable:
         self._running.add(workflow)
         try:
             running: Future[Any] = asyncio.run_coroutine_threadsafe(self._begin(fax, workflow), self._loop)
+            # If DBOS cancels this, the future does so for the coroutine on the other loop.
             await asyncio.wrap_future(running)
         finally:
             self._running.discard(workflow)

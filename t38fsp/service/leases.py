@@ -49,6 +49,8 @@ def free_leases(database: Database, connection: Connection, hosts: list[str]) ->
     """Those of the hosts whose lease no process has."""
     if not database.is_sqlite:
         # Not by taking them: a host that takes its own again at this moment would be refused.
+        # pg_locks shows the number of a lock in two halves, the upper one in classid; objsubid is 1 for locks
+        # of one number, and 2 for those of two.
         query = text(
             "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' "
             "AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -78,6 +80,7 @@ class _FileLease:
     def take(self) -> bool:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # O_CLOEXEC: a child with the descriptor would keep the lock when this process is dead.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise DatabaseError(
@@ -85,6 +88,7 @@ class _FileLease:
             ) from error
         try:
             # The kernel releases it with the process, however that ends.
+            # Not lockf: the process would lose that lock by closing any other descriptor of the file.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
@@ -97,6 +101,8 @@ class _FileLease:
 
     def release(self) -> None:
         if self._descriptor is not None:
+            # The file stays. If it were removed, one process could have the lock of the old file and another
+            # one that of a new file with its name.
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -149,6 +155,7 @@ class _AdvisoryLease:
     def release(self) -> None:
         if self._connection is not None:
             try:
+                # The end of the session frees the lock. To unlock it would need a server that answers.
                 self._connection.invalidate()
                 self._connection.close()
             except SQLAlchemyError:

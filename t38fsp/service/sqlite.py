@@ -39,11 +39,14 @@ class WriterTurns(Protocol):
 
 def make_engine(url: URL, turns: WriterTurns, connections: int) -> Engine:
     """The engine of our own tables."""
+    # A connection of the pool goes from thread to thread, which sqlite3 refuses unless told otherwise. The
+    # time is for writers of other processes: those of this one wait for their turn.
     engine = sqlalchemy.create_engine(
         url, pool_size=connections, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", lambda connection: _begin(connection, turns))
+    # Not the event of the commit, which SQLAlchemy tells before it commits.
     event.listen(engine, "checkin", lambda _, record: _give_turn_back(record, turns))
     return engine
 
@@ -69,6 +72,7 @@ class WriterThread:
     def __init__(self, transact: Callable[[Work], Any]) -> None:
         self._transact = transact
         self._queue: SimpleQueue[tuple[Work, Future[Any]] | None] = SimpleQueue()
+        # A daemon, so that a process that ends without ``close`` does not wait for it for ever.
         self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
         self._thread.start()
 
@@ -85,6 +89,8 @@ class WriterThread:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             batch, last = [first], False
+            # With ``synchronous=FULL`` each commit waits for the disk: what waits here already waits for it
+            # once.
             while len(batch) < _MOST:
                 try:
                     following = self._queue.get_nowait()
@@ -105,9 +111,12 @@ class WriterThread:
             for work, _ in batch:
                 results.append(_part(connection, work))
 
+        # A work whose caller was cancelled meanwhile is left out. From here on none can be cancelled, so that
+        # ``set_result`` below is never refused.
         batch = [(work, done) for work, done in batch if done.set_running_or_notify_cancel()]
         try:
             if len(batch) == 1:
+                # The transaction itself is what undoes it, so that it needs no savepoint.
                 results.append((self._transact(batch[0][0]), None))
             elif batch:
                 self._transact(together)
@@ -170,6 +179,8 @@ def _begin(connection: Connection, turns: WriterTurns) -> None:
 
 
 def _take_turn(connection: Connection, turns: WriterTurns) -> None:
+    # Kept with the connection, which may begin several transactions before it goes back to its pool, and
+    # gives its turn back only there.
     info = connection.connection.info
     if not info.get(_TURN):
         turns.acquire()

@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 SCHEMA_VERSION = 1
 
+# All times are seconds since the epoch: SQLite has no type for times. PostgreSQL refuses what is longer than
+# its column, SQLite stores it: so texts are cut or checked before they come here.
 metadata = MetaData()
 
 _NUMBERED = BigInteger().with_variant(Integer, "sqlite")
@@ -57,6 +59,7 @@ job = Table(
     Column("deadline", Float),
     Column("window", String(80), nullable=False, default=""),
     Column("reference", String(200), nullable=False, default=""),
+    # With the password of the documents, if they have one; ``jobs.shown_options`` leaves it out.
     Column("options", JSON, nullable=False),
     # NULLs are not equal: jobs without a key of that kind do not exclude each other.
     UniqueConstraint("key", "idempotency_key"),
@@ -81,8 +84,10 @@ fax = Table(
     Column("receiver", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("routes", String(400), nullable=False),
+    # No foreign key: the tables of DBOS are its own, on PostgreSQL in another schema.
     Column("workflow", String(40)),
     Column("created", Float, nullable=False),
+    # That of the job again, so that ``fax_waiting`` has the order without a join.
     Column("priority", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt", Float),
@@ -94,7 +99,9 @@ fax = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("finished", Float),
     Column("cancelling", Boolean, nullable=False, default=False),
+    # The route of the last attempt, where the next one is to go by another.
     Column("avoid", String(64), nullable=False, default=""),
+    # The first attempt that counts for retries: earlier ones were before a person asked for the fax again.
     Column("history_from", Integer, nullable=False, default=1),
     # In the order in which faxes are released.
     Index("fax_waiting", "state", "routes", "priority", "created"),
@@ -140,6 +147,7 @@ page = Table(
     metadata,
     Column("fax", String(50), ForeignKey("fax.id", ondelete="CASCADE"), primary_key=True),
     Column("page", Integer, primary_key=True),
+    # No foreign key: empty where a person said that the page arrived.
     Column("attempt", String(60), nullable=False),
     Column("confirmed", Float, nullable=False),
 )
@@ -188,6 +196,7 @@ delivery = Table(
     "delivery",
     metadata,
     Column("id", String(60), primary_key=True),
+    # A received fax, or what an event is about: with several tables behind it no foreign key is possible.
     Column("subject", String(50), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("target", String(400), nullable=False),
