@@ -33,6 +33,7 @@ def submit(
     job = jobs.read(connection, id)
     if not is_new:
         return job
+    # After the insertion, so that the faxes of this job count; the exception rolls them back.
     waiting = select(func.count()).where(fax.c.state == FaxState.QUEUED.value)
     if (connection.execute(waiting).scalar() or 0) > most_waiting:
         raise LimitError(
@@ -59,6 +60,8 @@ def cancel(connection: Connection, id: str, now: float) -> tuple[list[Fax], list
         if each.state is FaxState.SENDING:
             connection.execute(update(fax).where(fax.c.id == each.id).values(cancelling=True))
             continue
+        # DBOS is told after this transaction. If the process dies before that, the workflow is started, finds
+        # that the fax has it no more (``attempt_records.begin``), and ends.
         workflow = connection.execute(select(fax.c.workflow).where(fax.c.id == each.id)).scalar()
         if workflow is not None:
             workflows.append(workflow)

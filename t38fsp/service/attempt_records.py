@@ -91,6 +91,7 @@ def dialling(connection: Connection, begun: Begun, now: float) -> None:
 
 def connected(connection: Connection, begun: Begun, dialog: str, now: float) -> None:
     """Raises SupersededError."""
+    # PostgreSQL refuses what is longer than the column; Call-ID and tags have no limit (RFC 3261 8.1.1.4).
     rows.advance(connection, begun, AttemptState.CONNECTED, dialog=dialog[:300])
 
 
@@ -102,6 +103,7 @@ def page_confirmed(connection: Connection, begun: Begun, number: int, total: int
     if confirmed:
         connection.execute(
             update(attempt)
+            # Not after its end: notes are stored while the call goes on, and RELEASED is the last state.
             .where(attempt.c.id == begun.attempt, attempt.c.ended.is_(None))
             .values(state=AttemptState.PAGES.value)
         )
@@ -135,6 +137,7 @@ def conclude(
     ended = jobs.read_attempt(connection, begun.attempt)
     rows.close(connection, ended, outcome, dict(of_result(result)), now)
     other_settings = remembered.keep(connection, begun, result, rules, now)
+    # Only of a call that was completed: another one has not seen the last page.
     total = max((each.number for each in result.pages), default=0) if result.completed else 0
     connection.execute(
         update(fax)
@@ -142,6 +145,7 @@ def conclude(
         .values(outcome=outcome, avoid="", pages=total or current.pages)
     )
     events.append(connection, "attempt.ended", begun.fax.id, _told(begun, result), now)
+    # Before the cancellation: a fax that arrived in spite of it was delivered.
     if result.completed:
         chain.end(connection, begun.fax.id, FaxState.DELIVERED, result.reason, now)
         return
@@ -194,6 +198,7 @@ def _is_full(connection: Connection, given: Fax, left: Attempt | None, rules: Ru
             attempt.c.id != (left.id if left else ""),
         )
     ).scalar()
+    # A route that the settings of this host do not name has no limit here; the one of DBOS remains.
     if (calls or 0) < rules.channels.get(given.route, 1 << 31):
         return False
     rows.wait(connection, given.id, now, "it waits for a channel", now)

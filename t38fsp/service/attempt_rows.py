@@ -52,6 +52,7 @@ def close(connection: Connection, which: Attempt, outcome: str, result: Json | N
 
 
 def advance(connection: Connection, begun: Begun, state: AttemptState, **more: str) -> None:
+    # The check is part of the update: after a check of its own another host could take the attempt over.
     changed = connection.execute(
         update(attempt)
         .where(attempt.c.id == begun.attempt, attempt.c.host == begun.host, attempt.c.ended.is_(None))
@@ -77,6 +78,7 @@ def confirm(connection: Connection, begun: Begun, numbers: list[int], now: float
             insert(page).values(fax=begun.fax.id, page=number, attempt=begun.attempt, confirmed=now)
         )
     if new:
+        # Counted anew rather than added to: pages of an adopted attempt may come from two hosts.
         count = select(func.count()).where(page.c.fax == begun.fax.id).scalar_subquery()
         connection.execute(update(fax).where(fax.c.id == begun.fax.id).values(confirmed=count))
     return len(new)
@@ -84,6 +86,7 @@ def confirm(connection: Connection, begun: Begun, numbers: list[int], now: float
 
 def first_unconfirmed(connection: Connection, fax_id: str) -> int:
     confirmed = jobs.confirmed_pages(connection, fax_id)
+    # Of n pages that are confirmed, one of the numbers 1 to n + 1 is missing.
     return next(number for number in range(1, len(confirmed) + 2) if number not in confirmed)
 
 

@@ -83,6 +83,7 @@ class Attempts:
 
     async def run(self, fax: str, workflow: str) -> None:
         """The body of the workflow. Returns when the attempt is over, and what follows from it is stored."""
+        # By fax, not by workflow: one that was released again has another workflow.
         if fax in self._running:
             _logger.error("fax %s was started twice on this host; the second start is ignored", fax)
             return
@@ -92,6 +93,7 @@ class Attempts:
             await self._run(fax, workflow)
         except Exception:
             _logger.exception("the attempt of fax %s failed on our side; it is run again", fax)
+            # DBOS stores it as failed; FaxService then finds the fax lost, and releases it again.
             raise
         finally:
             self._running.remove(fax)
@@ -167,6 +169,7 @@ class Attempts:
             *(begun.job, begun.fax, begun.route, begun.used, begun.first_page, begun.several), confirm
         )
         try:
+            # Before the documents are fetched for nothing. The caller asks again directly before it dials.
             await confirm()
             return await self._caller.call(order, notes.event, notes.connected)
         except SupersededError:
@@ -224,6 +227,8 @@ class _Notes:
             lambda connection: records.connected(connection, begun, str(dialog), clock())
         )
         try:
+            # If it is stored after that time all the same, the attempt says more than what happened: after a
+            # crash a page may be taken for possibly duplicated, but none is lost.
             await asyncio.wait_for(storing, _CONNECTED_WITHIN)
         except (TimeoutError, SupersededError):
             return False

@@ -14,6 +14,7 @@ from t38fsp.service.values import Document
 
 def store(connection: Connection, content: bytes, now: float) -> str:
     """Keep ``content``; return its id, the same one for the same octets."""
+    # By the hash alone: the contents would have to be read to compare them.
     sha256 = hashlib.sha256(content).hexdigest()
     # Locked, so that no other host removes it as unused before this transaction uses it.
     same = select(document.c.id).where(document.c.sha256 == sha256).limit(1).with_for_update()

@@ -102,8 +102,8 @@ class Durable:
                 _QUEUE + name,
                 global_concurrency=most,
                 polling_interval_sec=_POLL_SECONDS,
-                # The queue is a row that an earlier start has made; its default would keep the old limit at
-                # times.
+                # The queue is a row that an earlier start has made. By default DBOS changes it only if this
+                # is the latest version of the application.
                 on_conflict="always_update",
             )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from t38fsp.service.tables import event
 from t38fsp.service.values import Event, Json
 
+# Also in ``keys.check_day``, there with a second number: PostgreSQL keeps the two kinds apart.
 _LOCK = 738413
 
 
@@ -21,6 +22,7 @@ def append(connection: Connection, kind: str, subject: str, body: Json, now: flo
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    # No other transaction can take the same one: this one holds the lock or, with SQLite, is the only writer.
     last = connection.execute(select(func.max(event.c.sequence)).where(event.c.subject == subject)).scalar()
     connection.execute(
         insert(event).values(at=now, kind=kind, subject=subject, sequence=(last or 0) + 1, body=body)

@@ -26,7 +26,9 @@ _LOOK_UP_WITHIN = 10.0
 
 Address = IPv4Address | IPv6Address
 
+# RFC 6052 2.1: the IPv4 address is in the last 32 bits.
 _NAT64 = IPv6Network("64:ff9b::/96")
+# RFC 8215, translation within a network; RFC 3879, site-local addresses, which are deprecated.
 _NOT_PUBLIC = (IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
 """Beside those that ``is_global`` knows in every release of Python."""
 
@@ -102,10 +104,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = self._guard.check(str(request.url))
         port = url.port or (443 if url.scheme == "https" else 80)
+        # What the last one raises is what the client is told.
         *others, last = await self._guard.addresses(url.host, port)
         for address in others:
             try:
                 return await self._inner.handle_async_request(_to(address, request))
+            # Only without a connection: a request that was sent may have been carried out, so it is not
+            # repeated.
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
         return await self._inner.handle_async_request(_to(last, request))

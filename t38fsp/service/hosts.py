@@ -26,6 +26,7 @@ from t38fsp.service.tables import host as table
 from t38fsp.service.values import Json
 
 _logger = get_logger(__name__)
+# Also the name of a file beside the database (leases.py), so it has no slash and no dot in front.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BEAT = 1.0
 """Seconds between two signs of life."""
@@ -88,6 +89,7 @@ class Hosts:
 
     async def start(self) -> None:
         """Raises HostError if another process has this name, DatabaseError."""
+        # Before anything is written: the row of this name may be that of another process.
         if not await self._take():
             raise HostError(
                 f"another process with the name {self.name!r} uses the database {self._database.shown}; "
@@ -98,6 +100,7 @@ class Hosts:
         except BaseException:
             await asyncio.to_thread(self._lease.release)
             raise
+        # Not the clock of the day: a correction of that must not end calls.
         self._reached = time.monotonic()
         self._held.set()
         self._task = asyncio.create_task(self._beat(), name="host")
@@ -175,6 +178,7 @@ class Hosts:
             self._end_calls()
         self._held.set()
         dead = await self._database.read(self._without_lease)
+        # One that has its lease again is left out here, so that its time begins anew.
         self._free_since = {each.id: self._free_since.get(each.id, self._reached) for each in dead}
         for other in dead:
             await self._look_after(other)
@@ -200,6 +204,8 @@ class Hosts:
         try:
             if other.state != STOPPED:
                 _logger.warning("host %s is gone: its calls are adopted", other.id)
+            # In this order: if this process dies in between, the host is not GONE yet, and is adopted again.
+            # Its lease is ours all the while, so that it cannot come back in the middle.
             await self._adopt(other.id)
             await self._database.run(lambda connection: _set_state(connection, other.id, GONE))
         finally:
@@ -214,12 +220,15 @@ class Hosts:
             "version": version("t38fsp"),
             "facts": self.facts,
         }
+        # In two steps: SQLAlchemy has no upsert that serves both databases. The lease keeps others out.
         changed = connection.execute(update(table).where(table.c.id == self.name).values(**values))
         if not changed.rowcount:
             connection.execute(insert(table).values(id=self.name, **values))
 
     def _tell(self, connection: Connection) -> bool:
         """Write the sign of life; true if another host has adopted this one meanwhile."""
+        # Read before it is overwritten: who adopted this host left GONE there. From now on it takes part
+        # again.
         before = connection.execute(select(table.c.state).where(table.c.id == self.name)).scalar()
         connection.execute(
             update(table)

@@ -42,11 +42,13 @@ def interrupted(
         ~exists().where(page.c.attempt == attempt.c.id),
     )
     if (connection.execute(without_page).scalar() or 0) >= _MOST_INTERRUPTED:
+        # Held, not failed: whether the fax is the cause is for a person to see, who can send it again.
         _hold(connection, given.id, f"its host was stopped in {_MOST_INTERRUPTED} of its calls", now)
         return True
     # The call was not up, so no page can have been sent.
     if left.state is AttemptState.DIALLING:
         return False
+    # One page at most: the next is sent only after the confirmation of the one before.
     first = rows.first_unconfirmed(connection, given.id)
     connection.execute(update(fax).where(fax.c.id == given.id).values(possibly_duplicated=first))
     after = options_of(job.options or {}).after_crash or rules.after_crash

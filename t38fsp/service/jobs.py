@@ -67,6 +67,7 @@ def insert_job(
     if given.idempotency_key:
         if connection.dialect.name == "postgresql":
             # The same request may come twice at the same time, also to two hosts: the second one waits.
+            # SQLite needs none, as it has one writer. Keys with the same hash only wait for each other.
             lock = text("SELECT pg_advisory_xact_lock(738414, hashtext(:both))")
             connection.execute(lock, {"both": f"{key} {given.idempotency_key}"})
         same = select(job.c.id, job.c.request_hash).where(
@@ -167,6 +168,7 @@ def faxes_of(connection: Connection, id: str) -> list[Fax]:
 
 def named(connection: Connection, id: str) -> list[Fax]:
     """The fax with this id, or all of the job with this id. Raises NotFoundError."""
+    # Ids are letters and digits (ids.py): a hyphen stands only between a job and the place of a fax.
     if "-" in id:
         return [read_fax(connection, id)]
     if not (found := faxes_of(connection, id)):

@@ -69,6 +69,7 @@ def create(
             raise SettingError(f"{route[:60]!r} is not the name of a route; see t38fsp routes")
     _check_limit("per minute", per_minute, MOST_PER_MINUTE)
     _check_limit("per day", per_day, MOST_PER_DAY)
+    # No underscore, at which ``find`` divides a token; the secret after it may have some.
     id = "k" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(15))
     secret = secrets.token_urlsafe(32)
     limits = {
@@ -165,6 +166,7 @@ def check_day(connection: Connection, key: ApiKey, added: int, now: float) -> No
 
 
 def _row(connection: Connection, id: str) -> Row[tuple[object, ...]] | None:
+    # Looked for all the same, so that a wrong form cannot be told from an unknown ID by the time.
     if not _ID.fullmatch(id):
         id = ""
     return connection.execute(select(tables.api_key).where(tables.api_key.c.id == id)).one_or_none()

@@ -108,6 +108,7 @@ def claim(
         if taken[row.target] >= room(row.target):
             continue
         taken[row.target] += 1
+        # The attempt counts from here on, so that one in which the host dies is counted, too.
         connection.execute(
             update(delivery)
             .where(delivery.c.id == row.id)
@@ -256,6 +257,7 @@ def again(connection: Connection, id: str, now: float) -> bool:
         .values(
             state=DeliveryState.WAITING.value,
             attempts=0,
+            # The hours in which it is tried begin anew.
             created=now,
             next_attempt=now,
             error="",

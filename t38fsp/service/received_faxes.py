@@ -163,9 +163,11 @@ def expire(connection: Connection, now: float, keep_failed: float, keep_records:
         )
         .limit(_MOST_EXPIRED)
     )
+    # Pages and record go at different times, so a fax may be in both parts of this function.
     rows = connection.execute(old).all()
     if rows:
         ids = [row.id for row in rows]
+        # First, or these rows themselves would keep their documents in use.
         connection.execute(update(received).where(received.c.id.in_(ids)).values(document=None))
         documents.drop_unreferenced(connection, *{row.document for row in rows})
     gone = list(

@@ -80,6 +80,7 @@ class FaxService:
         self._preparing = preparing
         self.routes_known = routes
         self._channels = {
+            # Incoming calls use the same channels; one is left for sending whatever the reserve is.
             name: max(1, (channels or settings.max_calls) - settings.reserve)
             for name, channels in routes.items()
         }
@@ -91,6 +92,7 @@ class FaxService:
         self._stack = AsyncExitStack()
         self._draining = False
         self._registered: dict[str, bool] = {}
+        # The lambda, because Attempts needs what is made after Hosts.
         self.hosts_of = Hosts(
             database, host or gethostname(), self._adopt, lambda: self._attempts.end_all(), clock
         )
@@ -122,6 +124,7 @@ class FaxService:
         async with AsyncExitStack() as stack:
             # First of all: the lease must be ours before DBOS runs again what this host had begun.
             await self.hosts_of.start()
+            # Called in the reverse order: the lease is given back last, when no call is up any more.
             stack.push_async_callback(self.hosts_of.stop)
             stack.push_async_callback(self._stop)
             await self._durable.start(self._channels)
@@ -321,6 +324,7 @@ class FaxService:
             await asyncio.sleep(_PAUSE)
             if not more:
                 await _set_within(self._wake, _TICK)
+            # Before the next pass, not after it: what is changed during a pass leads to another one.
             self._wake.clear()
 
     async def _keep_house(self) -> None:

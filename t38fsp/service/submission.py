@@ -101,6 +101,7 @@ class Submission:
             "rest": [self.route, self.priority, self.reference],
             "options": self.options,
         }
+        # Sorted: the same fields in another order are the same submission.
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 

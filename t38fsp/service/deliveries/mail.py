@@ -96,6 +96,7 @@ class _Client(smtplib.SMTP):
     """Raises OSError if the session is to end."""
 
     def getreply(self) -> tuple[int, bytes]:
+        # smtplib makes it None with each new socket, so also after STARTTLS, and opens it here.
         if self.file is None and self.sock is not None:
             self.file = _Replies(self.sock.makefile("rb"), self.allowed)
         return super().getreply()
@@ -142,6 +143,7 @@ class _Session:
             raise NotDeliveredError(
                 f"the mail server does not take the account {server.user}: {answer}"
             ) from error
+        # Not final, also with 5xx: it is about the server, the sender or TLS, which can be put right.
         except smtplib.SMTPResponseException as error:
             answer = _answer(error.smtp_code, error.smtp_error)
             raise NotDeliveredError(f"the mail server {server.host} refused: {answer}") from error
@@ -176,6 +178,7 @@ class _Session:
 
     def _connect(self, client: smtplib.SMTP) -> None:
         server = self._server
+        # smtplib checks the greeting (RFC 5321 3.1) only where its constructor connects.
         code, text = client.connect(server.host, server.port or server.security.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
@@ -195,6 +198,7 @@ def _message(order: Order, files: tuple[str, ...], address: str, server: MailSer
     fax = order.fax
     assert fax is not None
     octets = sum(os.path.getsize(path) for path in files)
+    # Octets of the files: base64 makes the message larger by more than a third.
     if octets > server.most_octets:
         raise NotDeliveredError(
             f"the fax has {octets} octets, and {server.most_octets} is the most that is sent by mail; see it "
@@ -206,6 +210,7 @@ def _message(order: Order, files: tuple[str, ...], address: str, server: MailSer
     message["To"] = address
     message["Subject"] = _subject(fax)
     message["Date"] = format_datetime(datetime.fromtimestamp(fax.at, UTC))
+    # The same at each attempt, by which a mailbox can recognise a repetition.
     message["Message-ID"] = f"<{order.id}@{server.sender.rpartition('@')[2]}>"
     # RFC 3834: no answers by machines.
     message["Auto-Submitted"] = "auto-generated"

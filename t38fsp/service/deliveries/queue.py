@@ -50,6 +50,7 @@ _LOOK_EVERY = 1.0
 """Seconds after which the database is looked at: for events, which other parts add."""
 _LEASE = 180.0
 """Seconds for which a delivery is ours; renewed while it goes on."""
+# Four times in a lease, so that some may fail while the database is away.
 _RENEW_EVERY = 45.0
 _TIDY_EVERY = 600.0
 _STORE_AGAIN_AFTER = 5.0
@@ -170,6 +171,7 @@ class Deliveries:
                     await again.wait()
 
     async def _turn(self) -> None:
+        # A read first: with SQLite it waits for no writer, and mostly there is nothing to do.
         while not self._closing and await self._database.read(self._is_anything):
             forwarded = await self._database.run(
                 lambda connection: subscriptions.forward(connection, self._settings.targets, self._clock())
@@ -267,6 +269,7 @@ class Deliveries:
                 logger.error("the outcome of delivery %s waits: %s", claimed.id, error, extra=SELDOM)
                 await asyncio.sleep(_STORE_AGAIN_AFTER)
         if failure is None and order is not None:
+            # Only when that is stored: until then a repetition must find what this attempt left.
             await way.settle(order)
 
     def _store(self, connection: Connection, claimed: Claimed, failure: NotDeliveredError | None) -> None:
@@ -277,6 +280,7 @@ class Deliveries:
         wait = retries.delay(claimed.attempt, self._spread())
         if failure.retry_after is not None:
             wait = max(wait, failure.retry_after)
+        # By the time of the next attempt: one that would come too late is not waited for.
         late = now + wait > claimed.created + retries.hours * 3600
         if failure.final or claimed.attempt >= retries.attempts or late:
             logger.error("delivery %s to %s failed: %s", claimed.id, claimed.target, failure)

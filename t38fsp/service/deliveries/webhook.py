@@ -70,10 +70,13 @@ class WebhookWay:
         }
         try:
             async with (
+                # httpx's own limit is for each read and write: a server that sends octet by octet stays below
+                # it.
                 asyncio.timeout(target.seconds),
                 httpx.AsyncClient(
                     transport=GuardedTransport(order.guard, verify=self._context),
                     timeout=target.seconds,
+                    # No proxy and no .netrc of the environment of this process.
                     trust_env=False,
                 ) as client,
                 # The answer is not read: its status is all that counts.
@@ -114,6 +117,7 @@ def _body(order: Order, files: list[dict[str, str]] | None) -> bytes:
         "sequence": notice.sequence,
         "data": data,
     }
+    # What is signed is these octets, so they are made once and sent as they are.
     return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
@@ -139,6 +143,7 @@ def _attached(made: Delivered) -> list[dict[str, str]]:
 def _retry_after(value: str, now: float) -> float | None:
     """Seconds, of a number or a date (RFC 9110 10.2.3)."""
     if value.isascii() and value.isdigit():
+        # Ten digits are above the limit already; a header may have thousands.
         return min(float(value[:10]), _LONGEST_WAIT)
     try:
         seconds = parsedate_to_datetime(value).timestamp() - now

@@ -224,6 +224,8 @@ def decide(
     times = 1
     if result.outcome is not _NOT_PLACED:
         times += sum(past.kind is kind for past in placed)
+        # The limit of a kind is for calls the same way; the limit of all calls below holds for other routes,
+        # too.
         if times >= rule.attempts and not by_other_route:
             return Fail(f"{times} of its calls ended in this way, which is the limit for {kind.value}")
         if len(placed) + 1 >= policy.attempts:

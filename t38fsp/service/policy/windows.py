@@ -97,6 +97,7 @@ def _span(text: str) -> Span:
     if match is None:
         raise SettingError(_fault(text))
     begin, end = _second(match["begin"]), _second(match["end"])
+    # 24:00 is the end of a day only: as a beginning it would be 00:00 of the next.
     if begin in (end, _DAY):
         raise SettingError(f"{text!r} has no hours; for the whole day write 00:00-24:00")
     return Span(_days(match["days"]), begin, end)
@@ -152,6 +153,7 @@ def _change(before: float, after: float, zone: tzinfo) -> float:
     """The second at which the clock is changed between two times."""
     low, high = int(before), int(after)
     first = _offset(low, zone)
+    # By halves: a tzinfo tells its offset at a time, but not when that changes.
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if _offset(middle, zone) == first else (low, middle)
