@@ -57,6 +57,7 @@ def application() -> FastAPI:
         # A redirect of a POST with a document has it sent twice.
         redirect_slashes=False,
         responses=problems.RESPONSES,
+        # Else generators of clients make two classes of a model, X-Input and X-Output.
         separate_input_output_schemas=False,
     )
     for module in (faxes, page_files, received, events, administration, health, reference):
@@ -98,5 +99,6 @@ async def _forget(service: FaxService, days: float) -> None:
     while True:
         with contained(_logger, "pruning the audit log failed"), suppress(DatabaseError):
             before = time.time() - days * _DAY
+            # B023: the function has been called before the loop goes on.
             await service.database.run(lambda connection: audit.prune(connection, before))  # noqa: B023
         await asyncio.sleep(_HOUR)

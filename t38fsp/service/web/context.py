@@ -33,6 +33,7 @@ CONTEXT = "t38fsp.context"
 _SEEN_AGAIN = 3600.0
 """Seconds in which the audit log does not repeat that the same client saw the same thing."""
 _MOST_SEEN = 20_000
+# Exact enough for "last used": a client that asks every second would else write every second.
 _USED_AGAIN = 60.0
 
 
@@ -63,7 +64,9 @@ class Context:
         self.deliver = deliver
         """Called when there is something to deliver."""
         self._seen: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        # Only of keys that were found in the database, so without a limit of its own.
         self._used: dict[str, float] = {}
+        # The event loop has only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, work: Callable[[Connection], T]) -> T:

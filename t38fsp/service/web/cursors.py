@@ -52,5 +52,6 @@ def next_cursor(found: Sequence[T], limit: int, place: Callable[[T], tuple[float
     """The cursor after a page; None where the page is not full."""
     if len(found) < limit:
         return None
+    # With the id, as times repeat. A float is read back exactly as it was, which the comparison needs.
     text = json.dumps(place(found[-1]), separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -15,6 +15,7 @@ from t38fsp.service.web_settings import WebSettings
 LOCAL = "t38fsp.local"
 """Key of the scope: the request came by the Unix socket."""
 
+# Also the limit that uvicorn gets for a header that is not complete (server.py).
 HEADER_OCTETS = 32 * 1024
 _LONGEST_TARGET = 8 * 1024
 
@@ -40,6 +41,7 @@ class Edge:
         # uvicorn is told to offer neither web sockets nor lifespan events.
         if scope["type"] != "http":
             return
+        # In the scope, not in the state of the application, which is one for all services of a process.
         scope.update(self._scope)
         started = False
 
@@ -66,6 +68,7 @@ class Edge:
     def _check_length(self, scope: Scope) -> None:
         # Before anything of the body is read; one that does not tell its length is counted as it comes.
         length = Headers(scope=scope).get("content-length", "")
+        # Cut, as int() raises for thousands of digits. Where zeros fill these 20, the count in _Body decides.
         if length.isascii() and length.isdigit() and int(length[:20]) > self._settings.max_body:
             raise _too_large(self._settings)
 
@@ -100,6 +103,7 @@ class _Body:
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, "the body of the request did not come in time; send it again") from None
+        # Only the time in which the client is waited for: that of a handler between two parts does not count.
         self._waited += clock() - began
         self._octets += len(message.get("body", b""))
         if self._octets > self._settings.max_body:

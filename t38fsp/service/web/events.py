@@ -25,6 +25,7 @@ from t38fsp.service.web.problems import ProblemError, invalid_field
 router = APIRouter(prefix="/v1", tags=["events"])
 
 _FULL_RETRY = 30
+# Fits into the signed 64 bits of a column.
 _LARGEST = 2**62
 
 
@@ -75,6 +76,7 @@ async def stream_events(
             raise invalid_field("Last-Event-ID", "it is not the id of an event; send the last one received")
         after = int(last_event_id)
     if context.feed.full:
+        # 503, not 429: it is all clients together that are too many, not the requests of this one.
         raise ProblemError(
             503,
             "as many clients follow the events as are allowed; try again later",
@@ -100,6 +102,7 @@ class _Stream(StreamingResponse):
 
 
 async def _stream(context: Context, client: Client, after: int | None) -> AsyncIterator[bytes]:
+    # A line that begins with a colon is a comment, which clients ignore (WHATWG HTML, server-sent events).
     yield b": events of t38fsp\n\n"
     try:
         async for found in context.feed.batches(after):

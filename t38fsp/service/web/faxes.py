@@ -30,6 +30,7 @@ from t38fsp.service.web.submissions import submission_of
 
 router = APIRouter(prefix="/v1", tags=["faxes"])
 
+# A job may have many more receivers: GET /v1/faxes?job= lists them page by page.
 FAXES_SHOWN = 1000
 _LONGEST_KEY = 200
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -71,7 +72,10 @@ async def submit(
         raise invalid_field("Idempotency-Key", f"use 1 to {_LONGEST_KEY} visible ASCII characters")
     given = await submission_of(request, context, idempotency_key or "")
     job = await context.service.submit(given, client.key)
+    # In a transaction of its own: where it fails the answer is 503 although the job is queued. A client that
+    # asks again with its Idempotency-Key gets the same job.
     await context.audit(client, "job.submitted", job.id, {"receivers": len(given.receivers)})
+    # Names what a 201 has created (RFC 9110 15.3.2).
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return await context.read(lambda connection: _job_model(connection, job))
 

@@ -72,6 +72,8 @@ class Feed:
 
     async def batches(self, after: int | None) -> AsyncIterator[list[Event]]:
         """The events after the one with that number, or from now on; empty lists as signs of life."""
+        # From the table, not from _last, which is up to _LOOK old: a client would be told of events from
+        # before it came.
         number = await self._service.database.read(events.last) if after is None else after
         while not self._closed:
             found = await self._service.database.read(partial(events.since, number=number, limit=_AT_ONCE))
@@ -93,17 +95,20 @@ class Feed:
 
 async def of_key(service: FaxService, found: list[Event], key: str) -> list[Event]:
     """The events that are about jobs of a key."""
+    # Received faxes belong to no job, and so to no key: their events are for those that see all.
     jobs = {_job(each) for each in found}
     keys = await service.database.read(lambda connection: overview.key_of(connection, jobs))
     return [each for each in found if keys.get(_job(each)) == key]
 
 
 def _job(event: Event) -> str:
+    # Ids of faxes and attempts begin with that of their job (JOB-1, JOB-1.1), which has no hyphen.
     return event.subject.partition("-")[0]
 
 
 def lines(event: Event, body: object) -> bytes:
     """An event as server-sent events have it."""
+    # JSON has line ends escaped; as they are they would end the field (WHATWG HTML, server-sent events).
     text = json.dumps(body, separators=(",", ":"))
     return f"id: {event.number}\nevent: {event.kind}\ndata: {text}\n\n".encode()
 

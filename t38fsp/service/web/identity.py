@@ -20,6 +20,7 @@ from t38fsp.service.web.edge import LOCAL
 from t38fsp.service.web.problems import ProblemError, limited
 
 _MINUTE = 60.0
+# A host with IPv6 has 2^64 addresses in its network, so they must not be remembered without a limit.
 _MOST_ADDRESSES = 10_000
 _WRONG_KEYS = 30
 """Requests of a minute with a wrong key or none, from one address."""
@@ -66,6 +67,7 @@ class Rates:
     """How many requests there were, by key or address: tokens that come back at a steady rate."""
 
     def __init__(self, most: int = _MOST_ADDRESSES) -> None:
+        # In this process alone: limits by the minute hold on each host.
         self._most = most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Tokens, and the time at which they were counted."""
@@ -103,6 +105,7 @@ async def identify(
             401,
             "the key is missing, wrong or revoked; make one with t38fsp keys, and send it as "
             "Authorization: Bearer KEY",
+            # A 401 must have it (RFC 9110 15.5.2); the scheme is that of RFC 6750.
             headers={"WWW-Authenticate": 'Bearer realm="t38fsp"'},
         )
     per_minute = key.per_minute or context.settings.per_minute

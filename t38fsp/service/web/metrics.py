@@ -79,11 +79,13 @@ class Metrics:
                         with contained(_logger, "counting an event failed"):
                             await self._count(service, event)
                 return
+            # Events of the meantime are not counted: it begins again with the latest.
             except DatabaseError:
                 await asyncio.sleep(_AGAIN)
 
     async def _count(self, service: FaxService, event: Event) -> None:
         try:
+            # All hosts see all events. Each counts its own, or a sum over hosts would count calls repeatedly.
             if event.kind == "attempt.ended" and event.body.get("host") == service.host:
                 id = str(event.body.get("attempt", ""))
                 attempt = await service.database.read(lambda connection: jobs.read_attempt(connection, id))

@@ -139,6 +139,7 @@ class Pages:
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="t38fsp-pages-")
         try:
             path = Path(folder, "fax.tif")
+            # The image workers are processes of their own, which open files by their paths.
             await asyncio.to_thread(path.write_bytes, tiff)
             yield ReceivedPages(self._pool, await self._pool.inspect(path))
         finally:
@@ -156,6 +157,7 @@ class Pages:
         self._waiting += 1
         try:
             async with self._turns:
+                # On disk: a fax may have hundreds of pages, and goes at the pace of its client.
                 handle, path = await asyncio.to_thread(tempfile.mkstemp, prefix="t38fsp-pages-")
                 # Only the name is needed: what writes the file opens it itself.
                 os.close(handle)
@@ -176,4 +178,5 @@ class _Sent(FileResponse):
         try:
             await super().__call__(*arguments)
         finally:
+            # Here, not in a background task of starlette, which does not run where sending fails.
             os.unlink(self.path)

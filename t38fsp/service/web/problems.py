@@ -25,6 +25,7 @@ logger = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _BASE = "urn:t38fsp:problem:"
+# A body may have thousands of receivers, each with a fault.
 _MOST_FAULTS = 100
 _RETRY_DATABASE = 5
 
@@ -65,6 +66,7 @@ class ProblemError(Exception):
         self.headers = headers
 
     def response(self) -> Response:
+        # With about:blank the title should be the phrase of the status (RFC 9457 4.2.1).
         title = HTTPStatus(self.status).phrase
         faults = [FieldFault(field=name, message=message) for name, message in self.faults[:_MOST_FAULTS]]
         kind = f"{_BASE}{self.kind}" if self.kind else "about:blank"
@@ -111,6 +113,7 @@ def problem_of(error: Exception) -> ProblemError:
 
 def limited(detail: str, retry_after: float) -> ProblemError:
     """Too many requests."""
+    # Whole seconds (RFC 9110 10.2.3), and never 0, at which a client would come back too early.
     return ProblemError(429, detail, "limit", headers={"Retry-After": str(max(1, ceil(retry_after)))})
 
 
@@ -131,6 +134,7 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         response = problem_of(error).response()
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # A 405 must have it (RFC 9110 15.5.6).
             response.headers["Allow"] = ", ".join(_methods(app, request.url.path))
         return response
 

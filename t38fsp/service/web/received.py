@@ -23,6 +23,7 @@ from t38fsp.service.web.models import Moment, at, at_or_none
 from t38fsp.service.web.page_files import FILE_RESPONSES, PageNumber
 from t38fsp.service.web.pages import PDF, PNG, TIFF
 
+# A received fax belongs to no key: it takes the scope read-all, while read-own is of no use here.
 router = APIRouter(prefix="/v1", tags=["received"])
 
 ReceivedId = Annotated[str, Path(max_length=60)]
@@ -80,6 +81,7 @@ class ReceivedModel(BaseModel):
 
     @classmethod
     def values(cls, fax: ReceivedFax) -> dict[str, Any]:
+        # The result is JSON that another release may have written: its types are not certain.
         took = fax.result.get("seconds")
         seconds = round(took, 3) if isinstance(took, int | float) else 0.0
         return {

@@ -74,6 +74,7 @@ class WebServer:
                 await self._serve(stack, context, bound, local=False)
             if self._settings.socket:
                 bound = _bind_unix(self._settings.socket, self._settings.socket_group)
+                # Called last first: the server ends, its socket is closed, and then the file goes.
                 stack.callback(_unlink, self._settings.socket)
                 stack.callback(bound.close)
                 await self._serve(stack, context, bound, local=True)
@@ -143,6 +144,7 @@ class PatientProtocol(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         # The call above has counted this one.
+        # uvicorn counts by server, so that TCP and the Unix socket have this limit each.
         if len(self.connections) > self.settings.max_connections:
             transport.abort()
             return
@@ -213,6 +215,8 @@ def _bind_unix(path: str, group: bool) -> socket.socket:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_dead(path)
         # Before anyone can connect to it: a mode that is set after bind() comes too late.
+        # bind() makes the file with 0777 less the umask: 0660 or 0600. The umask is that of the whole
+        # process, so it is put back at once.
         before = os.umask(0o117 if group else 0o177)
         try:
             bound.bind(path)

@@ -28,6 +28,7 @@ from t38fsp.service.web.problems import ProblemError, invalid, invalid_field
 
 MOST_JSON = 16 * 1024 * 1024
 """Octets of a JSON body, which is read in one go; larger documents come as a form."""
+# Many, as each receiver may be a field `to` of its own.
 _MOST_FIELDS = 5000
 """Parts of a form that are not files."""
 _FILES = "document"
@@ -106,12 +107,15 @@ def _decode(content: str) -> bytes:
 
 async def _from_form(request: Request, context: Context) -> tuple[FaxFields, _Documents]:
     most_files = context.service.settings.max_documents
+    # max_part_size is for fields alone: files go to disk, and max_body limits them (edge.py).
     async with request.form(max_files=most_files, max_fields=_MOST_FIELDS, max_part_size=MOST_JSON) as form:
         values, files = _parts(form)
         try:
+            # As JSON once more, so that a form is checked by the same rules as a body of JSON.
             read = FaxFields.model_validate_json(json.dumps(values))
         except ValidationError as error:
             raise invalid(error.errors(include_input=False, include_context=False)) from None
+        # Within the block, at whose end the files are closed.
         documents = tuple([(_base_name(each.filename), await each.read()) for each in files])
     return read, documents
 
