@@ -85,6 +85,7 @@ def exit_of_all(exits: Sequence[Exit], *, stopped: bool = False) -> Exit:
     """
     if stopped:
         return Exit.CANCELLED if Exit.CANCELLED in exits else Exit.COMPLETED
+    # The first failure, as a status can tell of only one.
     return next((status for status in exits if status is not Exit.COMPLETED), Exit.COMPLETED)
 
 

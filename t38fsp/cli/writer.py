@@ -172,6 +172,7 @@ class Writer:
             except ValueError:
                 continue  # this stream was closed; others may share the file
             except OSError as error:
+                # A disk may have room again for the next line; other errors stay.
                 if error.errno not in _DISK_FULL:
                     raise
         if terminal is not None and shown:

@@ -48,10 +48,12 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
             env={**_without_facts(os.environ), **variables},
             start_new_session=True,
         )
+    # ValueError: a word of the command has a NUL.
     except (OSError, ValueError) as error:
         os.close(reading)
         raise FailedCommandError(f"cannot be run: {getattr(error, 'strerror', None) or error}") from error
     finally:
+        # The copy of this process in any case: while it is open, the reader finds no end.
         os.close(writing)
     # It gives way to calls, also where a service manager has put those before other work.
     with suppress(OSError, AttributeError):
@@ -99,11 +101,13 @@ async def _end(process: asyncio.subprocess.Process, grace: float = _GRACE) -> No
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await process.wait()
+    # Also where it has ended: what it started may go on in its process group.
     _signal(process, signal.SIGKILL)
     await process.wait()
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    # kill(2) has EPERM where all that is left in the group runs as another user.
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, number)

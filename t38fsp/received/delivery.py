@@ -114,6 +114,7 @@ def _renamed(entry: Entry, decided: Delivered) -> Delivered:
 
     A name that another program has taken since it was decided is replaced by the next free one.
     """
+    # In this order, so that the sidecar gets its name last.
     names = {_TIFF: decided.tiff, _PDF: decided.pdf, _SIDECAR: decided.sidecar}
     for suffix, name in names.items():
         made = entry.beside(_MADE[suffix])
@@ -126,6 +127,7 @@ def _renamed(entry: Entry, decided: Delivered) -> Delivered:
         os.rename(made, name)
     for name in filter(None, names.values()):
         with suppress(OSError):
+            # All are in one folder, so once is enough.
             sync_folder(name)
         break
     return Delivered(names[_TIFF], names[_PDF], names[_SIDECAR], decided.warnings)
@@ -135,6 +137,7 @@ def _free(stem: str) -> str:
     """``stem``, or the first of ``stem-2`` and so on, of which there is no file."""
     for number in itertools.islice(itertools.count(1), _MOST_NAMES):
         name = stem if number == 1 else f"{stem}-{number}"
+        # lexists: the name of a dangling link is taken, too.
         if not any(os.path.lexists(name + suffix) for suffix in (_TIFF, _PDF, _SIDECAR)):
             return name
     raise StoreError(f"there are {_MOST_NAMES} files named {stem}; use a name with the time of the fax")

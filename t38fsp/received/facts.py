@@ -107,6 +107,7 @@ def _name_values(facts: FaxFacts) -> dict[str, str]:
 def _in_name(value: str) -> str:
     """``value`` with an underline for each run of characters that may mean something to a program."""
     # One form of each letter: the same caller gives the same name.
+    # Cut before it is normalised, which takes time for what may be a long text of a caller.
     value = unicodedata.normalize("NFC", value[: 4 * _MOST_IN_FIELD]).replace("..", " ")
     kept = (char if char in _KEPT or unicodedata.category(char)[0] in "LMN" else " " for char in value)
     return "_".join("".join(kept).split())[:_MOST_IN_FIELD] or _NOTHING

@@ -106,6 +106,7 @@ class Inbox:
         self._workers.hurry()
         await self._intake.wait(_CLOSE_WITHIN)
         await self._workers.close()
+        # Last, as it gives up the lock: now no process of ours touches the files.
         await self._intake.close()
 
     async def take(
@@ -147,6 +148,7 @@ class Inbox:
 
     async def _deliver_pages(self, entry: Entry, about: dict[str, Any], result: FaxResult) -> ReceivedFax:
         try:
+            # The record first: after a crash the next program delivers the fax with what its call ended with.
             await asyncio.to_thread(entry.write, {"facts": about})
             delivered = await self._files(entry, len(result.pages))
         except (OSError, NotDeliveredError) as error:

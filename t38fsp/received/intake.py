@@ -36,7 +36,9 @@ class Intake:
         self.folder = os.fspath(folder)
         self.numbers = itertools.count(1)
         self._spool = Spool(folder)
+        # The event loop has only weak references to tasks.
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Apart from _tasks, so that leaving need not wait for their pauses.
         self._later: set[asyncio.Task[None]] = set()
         """One for each fax that is tried again."""
 

@@ -23,6 +23,7 @@ _ANSWERS_WITHIN = 30.0
 
 def text_environment(**more: str) -> dict[str, str]:
     """The environment for tesseract, without what it does not need."""
+    # Where tesseract looks for languages that are not in its usual folder.
     kept = {name: os.environ[name] for name in ("TESSDATA_PREFIX",) if name in os.environ}
     return bare_environment(**kept, **more)
 

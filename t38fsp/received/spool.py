@@ -90,6 +90,7 @@ def write_json(path: str, content: object) -> None:
         json.dump(content, file, indent=1)
         file.write("\n")
         file.flush()
+        # Else a rename could reach the disk before the content: an empty record after a power failure.
         os.fsync(file.fileno())
 
 
@@ -179,6 +180,7 @@ class Spool:
 
     def _hold(self, folder: Path, *, new: bool = False) -> bool:
         """Keep a folder from other processes for as long as this one lives; false if another keeps it."""
+        # A lock, not a file with a process id: the system gives it up however the process ends.
         handle = locked(folder, alone=not new)
         if handle is None:
             return False
@@ -188,6 +190,7 @@ class Spool:
     def _tidy(self, folder: Path) -> None:
         """Remove the folder if it has no fax any more."""
         with suppress(OSError):
+            # Fails for a folder that still has files, which is how that is found out without a race.
             folder.rmdir()
             if (handle := self._held.pop(folder, None)) is not None:
                 os.close(handle)

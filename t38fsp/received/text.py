@@ -31,6 +31,7 @@ def recognised(page: PageFormat, pixels: bytes, languages: str, seconds: float) 
     """The words of a page of packed ``pixels``, of which 1 is black. Raises NoTextError."""
     picture, across, down = _nearly_square(page, pixels)
     file = BytesIO()
+    # Uncompressed: for an image of one bit a pixel Pillow writes PBM (P4) under this name.
     picture.save(file, "PPM")
     dpi = max(page.resolution.x * across, page.resolution.y * down)
     # As a table: a word a row, with its box.
@@ -64,6 +65,7 @@ def _nearly_square(page: PageFormat, pixels: bytes) -> tuple[Image.Image, int, i
     down = max(1, round(page.resolution.x / page.resolution.y))
     # Standard resolution has pixels twice as high as wide, in which tesseract reads badly.
     if across > 1 or down > 1:
+        # Each pixel is repeated: another filter needs levels of grey, of which this image has none.
         image = image.resize((page.width * across, page.rows * down), Image.Resampling.NEAREST)
     return image, across, down
 

@@ -31,6 +31,7 @@ def serve(orders: int, replies: int) -> None:
             reply: Message
             try:
                 reply = deliver(order)
+            # Among them StoreError; what else is raised ends the process, and WorkerDiedError tells it.
             except ImageError as error:
                 reply = NotDelivered(str(error))
             sink.write(CODEC.encode(reply))

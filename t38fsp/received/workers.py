@@ -89,6 +89,7 @@ class DeliveryWorkers:
         try:
             delivered = await self.deliver(order, limit)
         except WorkerDiedError as error:
+            # There is nothing less to ask for.
             if order.format is FileFormat.TIFF:
                 raise
             order = replace(order, format=FileFormat.TIFF)

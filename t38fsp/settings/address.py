@@ -11,6 +11,7 @@ from sip.ua.target import Target
 from t38fsp.errors import FaxError
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
+# More than the 15 digits of E.164, as access codes and prefixes of a PBX come before them.
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,63}")
 """An extension made of letters. A dot is not allowed, so that a file name given as the number is detected;
@@ -52,6 +53,7 @@ def peer_address(text: str) -> str:
         transport = Target.of(uri).transport
     except SipError as error:
         raise AddressError(f"{text[:_SHOWN]!r} is not a SIP peer: {error}") from error
+    # Also for SIPS: in the result the parameter alone tells that TLS is used.
     params = {} if transport is None else {"transport": transport.value.lower()}
     return str(Uri("sip", None, uri.host, uri.port, params)).removeprefix("sip:")
 

@@ -179,5 +179,6 @@ def _has_prefix(number: str, region: str | None) -> bool:
     metadata = None if region is None else phonenumbers.PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         return False
+    # Patterns, as a region may have several international prefixes.
     prefixes = (metadata.national_prefix, metadata.international_prefix)
     return any(prefix is not None and re.match(prefix, number) for prefix in prefixes)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
+# By name: the error holds the value as it was written, before it became a SecretStr.
 _SECRET = frozenset({"password", "key_password", "secrets", "webhook_secrets"})
 
 # By pydantic's names of errors, with the fields of their contexts. Others keep pydantic's own message.
@@ -101,6 +102,7 @@ def _as_written(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
+        # TOML has dates and times without quotes, which tomllib reads into these.
         case date() | time():
             return value.isoformat()
         case _:

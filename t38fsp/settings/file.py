@@ -102,6 +102,7 @@ class Configuration:
         """Read ``file``. Raises ConfigurationError."""
         try:
             with file.open("rb") as stream:
+                # One more than allowed tells a larger file, and a device without an end is not read for ever.
                 data = stream.read(_MAX_OCTETS + 1)
                 # Of the file that was read: its name may lead to another one by now.
                 mode = os.fstat(stream.fileno()).st_mode
@@ -125,6 +126,7 @@ class Configuration:
     @classmethod
     def _of(cls, file: Path | None, content: Mapping[str, Any], mode: int, place: Path) -> Self:
         """Check the ``content`` of a file with this mode, or of a mapping. Raises ConfigurationError."""
+        # Before the check: keys such as password_file are none of the models, which refuse unknown ones.
         content = _with_files(_with_passwords(content, place, mode), place.parent)
         checked = _checked(content, str(place))
         for name, table in checked.routes.items():
@@ -134,6 +136,7 @@ class Configuration:
                     f"{where}: the name is invalid; "
                     "use up to 64 letters, digits, hyphens, dots and underscores"
                 )
+            # For all routes, also those that are not used: the file can be read by others already.
             if "password" in table:
                 check_mode(mode, where)
         return cls(file, checked, mode, place)
@@ -200,6 +203,7 @@ def _checked(content: Mapping[str, Any], where: str) -> _File:
 
 def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
     # Here, where all keys are known: our own end and a route read the same variables.
+    # "config" is T38FSP_CONFIG, which names the file itself.
     if wrong := misspelt({"config", *_File.model_fields, *Route.model_fields}):
         raise ConfigurationError(*wrong)
     secret = "password" in table or "password" in given

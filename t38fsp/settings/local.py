@@ -37,6 +37,7 @@ def _port_range(text: str) -> str:
 def first_and_last(text: str) -> tuple[int, int]:
     """Parse a range of ports, ``FIRST-LAST``. Raises ValueError if a call could not use it."""
     first, hyphen, last = (part.strip() for part in text.partition("-"))
+    # int() takes signs, underlines and digits of other scripts, too.
     if not (hyphen and all(port.isascii() and port.isdigit() and len(port) <= 5 for port in (first, last))):
         raise ValueError(f"{text[:60]!r} is not a port range; write it as FIRST-LAST, such as 10000-10999")
     ports = int(first), int(last)

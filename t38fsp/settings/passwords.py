@@ -85,6 +85,7 @@ def read_passwords(file: Path, most: int) -> tuple[str, ...]:
         with file.open(encoding="utf-8") as stream:
             # Of the file that is open: its name could lead to another one a moment later.
             mode = os.fstat(stream.fileno()).st_mode
+            # One character more than is valid: enough to tell a file that is too long, which may be a device.
             passwords = stream.read(most * (_MAX_PASSWORD + 1) + 1).rstrip("\r\n").splitlines()
     except OSError as error:
         raise ConfigurationError(

@@ -66,6 +66,7 @@ def _template(value: object) -> object:
 
 
 def _one_line(text: str) -> str:
+    # A line end would begin another header field.
     if not text.isprintable():
         raise ValueError(
             f"{text!r} has control characters, which are not allowed in a SIP header; remove them"
@@ -83,6 +84,7 @@ def _sip_uri(text: str) -> str:
 
 
 def _in_upper_case(name: object) -> object:
+    # Transport has the names as Via has them, UDP and TLS; a parameter of a URI has them in lower case.
     return name.upper() if isinstance(name, str) else name
 
 

@@ -105,6 +105,7 @@ def misspelt(known: Iterable[str]) -> list[str]:
     names = {f"{PREFIX}{key}".upper() for key in known}
     found = []
     for variable in sorted(os.environ):
+        # pydantic-settings takes variables in any case.
         name = variable.upper().partition(DELIMITER)[0]
         if not name.startswith(PREFIX) or name in names:
             continue  # similarity takes long, and an environment may be large

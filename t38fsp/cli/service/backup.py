@@ -77,6 +77,8 @@ def restore(config: Path | None, file: Path, replace: bool, cancel_queue: bool) 
             kept = target.with_name(f"{target.name}.{datetime.now().astimezone():%Y%m%d-%H%M%S}")
             os.rename(target, kept)
             print_line(f"the database that was there is {kept}", sys.stdout)
+        # Nothing of theirs is lost: _check_unused has just closed that database as the last one, at which
+        # SQLite writes its log into the file.
         for suffix in ("-wal", "-shm"):
             # Of the database that was there: to the new one they would be damage.
             Path(f"{target}{suffix}").unlink(missing_ok=True)
@@ -106,6 +108,7 @@ def _check_copy(file: Path) -> None:
     """Raises CommandError for what is not a copy of a database of the service, or one of a later release."""
     query = "SELECT value FROM t38fsp_meta WHERE key = 'schema_version'"
     try:
+        # mode=ro: a file that is something else stays as it is.
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             version = connection.execute(query).fetchone()
     except sqlite3.Error as error:
@@ -167,6 +170,7 @@ def _new(part: Path) -> Iterator[None]:
 
 def _flush(file: Path) -> None:
     with file.open("rb") as written:
+        # fsync(2) needs no descriptor that can be written to.
         os.fsync(written.fileno())
 
 

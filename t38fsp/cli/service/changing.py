@@ -104,6 +104,7 @@ def add_key(where: Where, wanted: Mapping[str, Any], as_json: bool) -> Exit:
         print_line(json.dumps(key), sys.stdout)
         return Exit.COMPLETED
     print_line(key["token"], sys.stdout)
+    # On the other stream, so that `t38fsp keys add NAME > FILE` leaves the key alone in the file.
     print_line(f"key {key['id']} ({', '.join(key['scopes'])}); it is not shown again", sys.stderr)
     return Exit.COMPLETED
 

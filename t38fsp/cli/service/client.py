@@ -30,6 +30,7 @@ _SYSTEM = Path("/run/t38fsp", SOCKET)
 _CONNECT_SECONDS = 10.0
 _SECONDS = 120.0
 """A submission of many documents takes as long as they are checked."""
+# The most that the API allows (t38fsp.service.web.cursors).
 _PAGE = 200
 _MOST_FAULTS = 10
 _INDEXED = re.compile(r"^(receiver|document)s\[(\d+)\](?:\.to)?")
@@ -111,6 +112,7 @@ class ServiceClient:
             raise CommandError(
                 f"the service at {self.shown} does not answer; see whether it is overloaded", Exit.ERROR
             ) from error
+        # InvalidURL is no HTTPError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise CommandError(
                 f"the service at {self.shown} cannot be reached ({_reason(error)}); start it with t38fsp "
@@ -137,6 +139,7 @@ def _refused(response: httpx.Response, shown: str) -> CommandError:
         found = response.json()
         problem = found if isinstance(found, dict) else {}
     # The request was wrong, and would be refused again.
+    # Not 401, 403, 429 and 5xx: there the command line is right, and the key or the service is not.
     status = Exit.USAGE if response.status_code in (400, 404, 409, 413, 415, 422) else Exit.ERROR
     detail = str(problem.get("detail") or f"{shown} answered {response.status_code}")
     faults = [each for each in problem.get("errors") or () if isinstance(each, dict)]
@@ -221,4 +224,5 @@ def _usual() -> list[Path]:
     state = Path(os.path.expanduser(os.environ.get("XDG_STATE_HOME") or "~/.local/state"))
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     users = [Path(runtime, "t38fsp", SOCKET)] if runtime else []
+    # A service of the user before that of the system.
     return [*users, state / "t38fsp" / SOCKET, _SYSTEM]

@@ -106,6 +106,7 @@ def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
         begun = (first - _LONGEST_CALL).isoformat() if since else ""
         came = (_came(each) for each in service.every("/v1/received", since=begun))
         late = (each for each in came if datetime.fromisoformat(each["ended"]) >= first)
+        # As times, not as texts: these have their fraction only where it is not 0.
         rows = sorted([*sent, *late], key=lambda row: datetime.fromisoformat(row["ended"]))
     if as_json:
         return _print_json(rows)

@@ -133,6 +133,7 @@ async def start(
     """
     host = settings.place.host_name
     folder = settings.place.folder / host
+    # What is entered here ends in reverse: the API first, then calls, deliveries, the database, this lock.
     stack.callback(os.close, await asyncio.to_thread(_locked, folder, host))
     database = Database(settings.place.url)
     stack.push_async_callback(database.close)

@@ -55,6 +55,7 @@ async def _demo(folder: Path, given: ServeOptions) -> Exit:
             targets={"inbox": Target("inbox", folder=str(inbox))}, rules=(Rule("all", deliver=("inbox",)),)
         ),
     )
+    # Without a port, which is not known yet: the provider of _sender_to has this route with it.
     routes = {_ROUTE: direct_route(peer="127.0.0.1", header=True).named(_ROUTE)}
     async with AsyncExitStack() as stack:
         with failures():

@@ -87,6 +87,7 @@ async def _wait(service: ServiceClient, job: dict[str, Any], as_json: bool) -> E
     pause = _WAIT
     try:
         while True:
+            # In a thread: httpx waits, and a signal has to reach the loop meanwhile.
             faxes = await asyncio.to_thread(lambda: list(service.every("/v1/faxes", job=id)))
             # The newest comes first in the list: this is the order of the receivers.
             for fax in reversed(faxes):
