@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields, replace
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from sip.logs import get_logger
+from sip.logs import get_logger, printable
 from sip.values import DialogId
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent, Finished, PageDone, PageStarted
@@ -111,7 +112,7 @@ class Attempts:
         )
         if begun is not None:
             self._told()
-            result = await self._call(begun)
+            result = storable(await self._call(begun))
             # Outside the transaction, which may have to be repeated.
             chance = self._random.random()
             await self._stored(
@@ -194,6 +195,14 @@ class Attempts:
             except DatabaseError as error:
                 _logger.warning("%s; trying again", error)
                 await asyncio.sleep(_BETWEEN_TRIES)
+
+
+def storable(result: FaxResult) -> FaxResult:
+    """The result with the far end's texts printable: PostgreSQL stores no NUL, and a result that cannot be
+    stored would be tried again for ever."""
+    texts = {field.name: getattr(result, field.name) for field in fields(result)}
+    clean: dict[str, Any] = {name: printable(text) for name, text in texts.items() if isinstance(text, str)}
+    return replace(result, **clean, warnings=tuple(map(printable, result.warnings)))
 
 
 class _Notes:

@@ -15,6 +15,7 @@ from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.service import actions, attempt_records, chain, documents, jobs, retention
 from t38fsp.service.attempt_rows import Begun, SupersededError
+from t38fsp.service.attempts import storable
 from t38fsp.service.call_rules import Rules
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.errors import NotFoundError
@@ -391,3 +392,20 @@ def test_a_job_that_is_over_for_long_goes_with_its_documents_and_no_other(queue:
     assert queue.do(lambda connection: retention.expire_jobs(connection, queue.now - 3600.0)) == 1
     with pytest.raises(NotFoundError):
         queue.do(lambda connection: documents.content(connection, job.documents[0].id))
+
+
+def test_what_a_far_end_calls_itself_can_be_stored() -> None:
+    result = FaxResult(
+        Outcome.BUSY.status,
+        "busy\0",
+        True,
+        remote_id="+1\0\ud800",
+        sip_reason="Busy\u202e",
+        warnings=("a\0",),
+    )
+    stored = storable(result)
+    assert stored.outcome is Outcome.BUSY
+    assert all(
+        text.isprintable() for text in (stored.reason, stored.remote_id, stored.sip_reason, *stored.warnings)
+    )
+    assert storable(stored) == stored
