@@ -87,7 +87,8 @@ class OpenJobs:
         if not self._observers:
             return
         try:
-            await asyncio.wait_for(self._none_left.wait(), limit)
+            async with asyncio.timeout(limit):
+                await self._none_left.wait()
         except TimeoutError:
             logger.warning("%d calls still run after %g seconds", len(self._observers), limit)
 

@@ -131,7 +131,8 @@ class Attempts:
     async def idle(self, seconds: float) -> None:
         """Wait until no attempt runs, at most for this time."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     def end_all(self) -> None:
         """End all calls for a reason of this host: their faxes continue elsewhere or later."""
@@ -238,7 +239,8 @@ class _Notes:
         try:
             # If it is stored after that time all the same, the attempt says more than what happened: after a
             # crash a page may be taken for possibly duplicated, but none is lost.
-            await asyncio.wait_for(storing, _CONNECTED_WITHIN)
+            async with asyncio.timeout(_CONNECTED_WITHIN):
+                await storing
         except (TimeoutError, SupersededError):
             return False
         return True

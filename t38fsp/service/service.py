@@ -378,8 +378,11 @@ def _number(receiver: Receiver) -> str:
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    # Not wait_for: that of Python 3.11 loses a cancellation that comes together with the event, and the task
+    # would never end.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

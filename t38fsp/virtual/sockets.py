@@ -89,7 +89,8 @@ class SocketGateway:
             if not self._gateway.idle:
                 self._none_left.clear()
                 with suppress(TimeoutError):  # a far end that does not answer BYE
-                    await asyncio.wait_for(self._none_left.wait(), _CLOSE_LIMIT)
+                    async with asyncio.timeout(_CLOSE_LIMIT):
+                        await self._none_left.wait()
 
     def _stop(self) -> None:
         if self._timer is not None:

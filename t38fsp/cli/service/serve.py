@@ -106,7 +106,8 @@ class Serving:
 
     async def _until_all_received(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.receiving.until_idle(), self.service.settings.drain)
+            async with asyncio.timeout(self.service.settings.drain):
+                await self.receiving.until_idle()
 
 
 async def _serve(settings: ServiceSettings, engine: EngineSettings, routes: Mapping[str, Route]) -> Exit:
