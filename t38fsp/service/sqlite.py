@@ -39,26 +39,30 @@ class WriterTurns(Protocol):
 
 def make_engine(url: URL, turns: WriterTurns, connections: int) -> Engine:
     """The engine of our own tables."""
-    # A connection of the pool goes from thread to thread, which sqlite3 refuses unless told otherwise. The
-    # time is for writers of other processes: those of this one wait for their turn.
-    engine = sqlalchemy.create_engine(
-        url, pool_size=connections, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", lambda connection: _begin(connection, turns))
-    # Not the event of the commit, which SQLAlchemy tells before it commits.
-    event.listen(engine, "checkin", lambda _, record: _give_turn_back(record, turns))
-    return engine
+    return _engine(url, turns, connections, _prepare, _begin)
 
 
 def make_other_engine(url: URL, turns: WriterTurns, connections: int) -> Engine:
     """The engine of the durable engine, in the same file. What it loses when the power fails it finds out
     again from our tables, so that it need not wait for the disk."""
+    return _engine(url, turns, connections, _prepare_other, _take_turn)
+
+
+def _engine(
+    url: URL,
+    turns: WriterTurns,
+    connections: int,
+    prepare: Callable[[Any, object], None],
+    begin: Callable[[Connection, WriterTurns], None],
+) -> Engine:
+    # A connection of the pool goes from thread to thread, which sqlite3 refuses unless told otherwise. The
+    # time is for writers of other processes: those of this one wait for their turn.
     engine = sqlalchemy.create_engine(
         url, pool_size=connections, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
     )
-    event.listen(engine, "connect", _prepare_other)
-    event.listen(engine, "begin", lambda connection: _take_turn(connection, turns))
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", lambda connection: begin(connection, turns))
+    # Not the event of the commit, which SQLAlchemy tells before it commits.
     event.listen(engine, "checkin", lambda _, record: _give_turn_back(record, turns))
     return engine
 
