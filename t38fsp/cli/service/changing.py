@@ -11,7 +11,7 @@ from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import ServiceClient, Where
 from t38fsp.cli.service.looking import checked_id
-from t38fsp.cli.service.tables import local_time, print_table
+from t38fsp.cli.service.tables import local_time, print_objects, print_table
 
 
 def cancel(where: Where, ids: tuple[str, ...], as_json: bool) -> Exit:
@@ -65,9 +65,7 @@ def list_keys(where: Where, as_json: bool) -> Exit:
     with ServiceClient(where) as service:
         keys = service.get("/v1/keys")["items"]
     if as_json:
-        for key in keys:
-            print_line(json.dumps(key), sys.stdout)
-        return Exit.COMPLETED
+        return print_objects(keys)
     rows = [
         (
             key["id"],
@@ -101,8 +99,7 @@ def add_key(where: Where, wanted: Mapping[str, Any], as_json: bool) -> Exit:
     with ServiceClient(where) as service:
         key = service.post("/v1/keys", json=dict(wanted))
     if as_json:
-        print_line(json.dumps(key), sys.stdout)
-        return Exit.COMPLETED
+        return print_objects([key])
     print_line(key["token"], sys.stdout)
     # On the other stream, so that `t38fsp keys add NAME > FILE` leaves the key alone in the file.
     print_line(f"key {key['id']} ({', '.join(key['scopes'])}); it is not shown again", sys.stderr)
@@ -123,9 +120,7 @@ def list_hosts(where: Where, as_json: bool) -> Exit:
     with ServiceClient(where) as service:
         hosts = service.get("/v1/hosts")["items"]
     if as_json:
-        for host in hosts:
-            print_line(json.dumps(host), sys.stdout)
-        return Exit.COMPLETED
+        return print_objects(hosts)
     rows = [
         (host["id"], host["state"], local_time(host["started"]), local_time(host["seen"]), host["version"])
         for host in hosts

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import ServiceClient, Where
-from t38fsp.cli.service.tables import local_time, print_facts, print_table
+from t38fsp.cli.service.tables import local_time, print_facts, print_objects, print_table
 
 _NUMERAL = re.compile(r"[+-]?[0-9.*#]+")
 _OPEN = ("sending", "held", "queued")
@@ -29,7 +28,7 @@ def queue(where: Where, states: tuple[str, ...], number: str, most: int, as_json
             found += service.every("/v1/faxes", most - len(found), state=state, number=number)
         routes = [] if as_json else service.get("/v1/routes")["items"]
     if as_json:
-        return _print_json(found)
+        return print_objects(found)
     rows = [
         (
             fax["id"],
@@ -67,7 +66,7 @@ def show(where: Where, id: str, output: Path | None, as_json: bool) -> Exit:
             return Exit.COMPLETED
         found = service.get(f"/v1/{kind}/{checked_id(id)}")
     if as_json:
-        return _print_json([found])
+        return print_objects([found])
     {"received": _show_received, "faxes": _show_fax, "jobs": _show_job}[kind](found)
     return Exit.COMPLETED
 
@@ -78,7 +77,7 @@ def received(where: Where, undelivered: bool, since: str, most: int, as_json: bo
         query = {"since": since, "undelivered": "true" if undelivered else ""}
         found = list(service.every("/v1/received", most, **query))
     if as_json:
-        return _print_json(found)
+        return print_objects(found)
     rows = [
         (
             fax["id"],
@@ -109,7 +108,7 @@ def journal(where: Where, since: str, as_csv: bool, as_json: bool) -> Exit:
         # As times, not as texts: these have their fraction only where it is not 0.
         rows = sorted([*sent, *late], key=lambda row: datetime.fromisoformat(row["ended"]))
     if as_json:
-        return _print_json(rows)
+        return print_objects(rows)
     if as_csv:
         text = io.StringIO()
         writer = csv.DictWriter(text, _JOURNAL, lineterminator="\n")
@@ -311,9 +310,3 @@ def checked_id(id: str) -> str:
     if not id.replace("-", "").replace(".", "").isalnum() or not id.isascii() or len(id) > 60:
         raise CommandError(f"{id[:60]!r} is not an id; take one from t38fsp queue or received", Exit.USAGE)
     return id
-
-
-def _print_json(found: Iterable[Mapping[str, Any]]) -> Exit:
-    for each in found:
-        print_line(json.dumps(each), sys.stdout)
-    return Exit.COMPLETED

@@ -1,12 +1,15 @@
-"""Lists as tables of text, and times as people read them."""
+"""Lists as tables of text or as JSON, and times as people read them."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from t38fsp.cli.exits import Exit
 from t38fsp.cli.output import is_terminal, print_line
 
 _GAP = "  "
@@ -31,6 +34,13 @@ def print_facts(facts: Sequence[tuple[str, object]]) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         print_line(f"{name.ljust(width)}  {value}", sys.stdout)
+
+
+def print_objects(found: Iterable[Mapping[str, Any]]) -> Exit:
+    """Print each as JSON in a line of its own, and return the status of a command that succeeded."""
+    for each in found:
+        print_line(json.dumps(each), sys.stdout)
+    return Exit.COMPLETED
 
 
 def local_time(text: str | None) -> str:
