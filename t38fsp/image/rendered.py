@@ -119,7 +119,7 @@ def encode_drawn(
     # A cover page is another one in each call.
     pages = KeptPages(store) if store and page.cover is None else None
     if header is None and mode.coding is Coding.MMR:
-        kept = _kept(path, page, mode, mode.max_rows, pages)
+        kept, _ = _kept(path, page, mode, mode.max_rows, pages)
         return CodedPage(kept.coded, kept.text, kept.rows)
     simplified = ""
 
@@ -128,9 +128,9 @@ def encode_drawn(
         if pages is None:
             pixels, simplified = _pixels(path, page, mode, max_rows)
             return pixels
-        kept = _kept(path, page, mode, max_rows, pages)
+        kept, drawn = _kept(path, page, mode, max_rows, pages)
         simplified = kept.text
-        return kept.pixels(mode.width) or _pixels(path, page, mode, max_rows)[0]
+        return drawn or kept.pixels(mode.width) or _pixels(path, page, mode, max_rows)[0]
 
     if header is None:
         pixels = render(mode.max_rows)
@@ -141,20 +141,21 @@ def encode_drawn(
 
 def _kept(
     path: str, page: DrawnPage, mode: PageMode, max_rows: int | None, pages: KeptPages | None
-) -> KeptPage:
-    """The drawn page in MMR, as a call without a header line sends it: what was simplified is its text."""
+) -> tuple[KeptPage, bytes | None]:
+    """The drawn page in MMR, as a call without a header line sends it: what was simplified is its text. And
+    its pixels, if it was not in the store."""
     # Only a page that is simplified until it fits depends on rate and coding; others are shared.
     limited = mode if page.settings.over_page_seconds is OverTime.SIMPLIFY else None
     where, drawn = (path, page.identity, page.number), (mode.width, mode.resolution, max_rows)
     key = (where, page.settings, drawn, limited)
     if pages is not None and (found := pages.find(key)) is not None:
-        return found
+        return found, None
     pixels, simplified = _pixels(path, page, mode, max_rows)
     coded = encode_pixels(pixels, mode.width, Coding.MMR, mode.resolution)
     made = KeptPage(coded, len(pixels) // (mode.width // 8), simplified)
     if pages is not None:
         pages.keep(key, made)
-    return made
+    return made, pixels
 
 
 def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> tuple[bytes, str]:
