@@ -183,7 +183,7 @@ class _Parts:
         soft: PerTile,
         gradients: Gradients | None,
     ) -> None:
-        self._grid, self._contrast, self._gradients = grid, contrast, gradients
+        self._grid, self._contrast = grid, contrast
         right, down = np.abs(np.diff(ground, axis=1)), np.abs(np.diff(ground, axis=0))
         self._joined = right <= _JOINED, down <= _JOINED
         if gradients is not None:
