@@ -37,3 +37,8 @@ def components(right: NDArray[np.bool_], down: NDArray[np.bool_]) -> Labels:
     labels = np.cumsum(root == np.arange(root.size)) - 1
     result: Labels = labels[root][runs]
     return result
+
+
+def components_of(tiles: NDArray[np.bool_]) -> Labels:
+    """The same, where neighbours are joined if both are in ``tiles``; each other tile is one by itself."""
+    return components(tiles[:, 1:] & tiles[:, :-1], tiles[1:] & tiles[:-1])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from t38fsp.pages.components import Labels, components
+from t38fsp.pages.components import Labels, components_of
 from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones
 
 _BENT = 4.0
@@ -73,7 +73,7 @@ def find_gradients(tones: Tones, grid: Grid, light: PerTile, dark: PerTile) -> G
     even &= (ground > _BLACK) & (ground < _WHITE)
     if np.count_nonzero(even) < _LEAST:
         return None
-    labels = components(even[:, 1:] & even[:, :-1], even[1:] & even[:-1])
+    labels = components_of(even)
     core = _wide_ones(labels, even, ground)
     if core.any():
         core = _drawn_ones(labels, core, _mean(bent), _steps(padded, grid))
@@ -139,14 +139,22 @@ def _steps(padded: Tones, grid: Grid) -> tuple[PerTile, PerTile]:
     return changes, against
 
 
+def _range(
+    labels: Labels, tiles: Mask, ground: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The darkest and the lightest ground among those ``tiles`` that each component has."""
+    count = int(labels.max()) + 1
+    darkest, lightest = np.full(count, 255.0), np.zeros(count)
+    # ``bincount`` sums by label; for extremes numpy has no such function.
+    np.minimum.at(darkest, labels[tiles], ground[tiles])
+    np.maximum.at(lightest, labels[tiles], ground[tiles])
+    return darkest, lightest
+
+
 def _wide_ones(labels: Labels, even: Mask, ground: NDArray[np.float32]) -> Mask:
     """The ``even`` tiles of components that go from one tone to quite another."""
-    count = int(labels.max()) + 1
-    lightest, darkest = np.zeros(count), np.full(count, 255.0)
-    # ``bincount`` sums by label; for extremes numpy has no such function.
-    np.maximum.at(lightest, labels[even], ground[even])
-    np.minimum.at(darkest, labels[even], ground[even])
-    area = np.bincount(labels.ravel(), even.ravel(), count)
+    darkest, lightest = _range(labels, even, ground)
+    area = np.bincount(labels.ravel(), even.ravel(), len(darkest))
     wide: Mask = ((area >= _LEAST) & (lightest - darkest >= _RANGE))[labels] & even
     return wide
 
@@ -256,12 +264,11 @@ class _Under:
     def _but_tints(self, dark_ink: Mask, light_ink: Mask) -> Mask:
         """All but gradients that are light or dark enough to be cleaned for their text."""
         area, core, ground = self._area, self._core, self._plane[0]
-        labels = components(area[:, 1:] & area[:, :-1], area[1:] & area[:-1])
-        count = int(labels.max()) + 1
-        lightest, darkest = np.zeros(count), np.full(count, 255.0)
-        np.maximum.at(lightest, labels[core], ground[core])
-        np.minimum.at(darkest, labels[core], ground[core])
-        dark, light = (np.bincount(labels.ravel(), ink.ravel(), count) for ink in (dark_ink, light_ink))
+        labels = components_of(area)
+        darkest, lightest = _range(labels, core, ground)
+        dark, light = (
+            np.bincount(labels.ravel(), ink.ravel(), len(darkest)) for ink in (dark_ink, light_ink)
+        )
         clean = (darkest >= _LIGHT) & (dark > 0) & (light == 0)
         clean |= (lightest <= _DARK) & (light > 0) & (dark == 0)
         result: Mask = ~clean[labels]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from t38fsp.pages.components import Labels, components
+from t38fsp.pages.components import Labels, components, components_of
 from t38fsp.pages.envelope import closing, darkest, lightest, opening
 from t38fsp.pages.gradients import Gradients, find_gradients
 from t38fsp.pages.tiles import (
@@ -291,7 +291,7 @@ class _Parts:
         written &= (self._area >= 50) & (self._softness < _SOFT)
         apart = (written | (self.tone >= _LIGHT))[self._labels]
         free = ~apart | (self.parts == Part.PICTURE)
-        blobs = components(free[:, 1:] & free[:, :-1], free[1:] & free[:-1])
+        blobs = components_of(free)
         count = int(blobs.max()) + 1
         seen = (self.parts == Part.PICTURE) | (soft * 8 >= self._grid.pixels)
         area = np.bincount(blobs.ravel(), minlength=count)

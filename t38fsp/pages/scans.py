@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from t38fsp.pages.components import components
+from t38fsp.pages.components import components_of
 from t38fsp.pages.regions import Part, Regions
 from t38fsp.pages.tiles import Mask, Tones, reduced, reduction
 
@@ -112,7 +112,7 @@ def borders(regions: Regions) -> Mask:
     down, across = grid.shape
     picture = regions.parts == Part.PICTURE
     dark = (regions.tones <= _BORDER_DARK) & ~picture
-    labels = components(dark[:, 1:] & dark[:, :-1], dark[1:] & dark[:-1])
+    labels = components_of(dark)
     count = int(labels.max()) + 1
     y, x = np.mgrid[0:down, 0:across]
     depth = np.minimum.reduce((x / across, (across - 1 - x) / across, y / down, (down - 1 - y) / down))
