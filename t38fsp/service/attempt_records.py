@@ -84,12 +84,12 @@ def begin(
     return Begun(id, host, workflow, job, given, given.route, first, now, asked, used, several)
 
 
-def dialling(connection: Connection, begun: Begun, now: float) -> None:
+def dialling(connection: Connection, begun: Begun) -> None:
     """Raises SupersededError."""
     rows.advance(connection, begun, AttemptState.DIALLING)
 
 
-def connected(connection: Connection, begun: Begun, dialog: str, now: float) -> None:
+def connected(connection: Connection, begun: Begun, dialog: str) -> None:
     """Raises SupersededError."""
     # PostgreSQL refuses what is longer than the column; Call-ID and tags have no limit (RFC 3261 8.1.1.4).
     rows.advance(connection, begun, AttemptState.CONNECTED, dialog=dialog[:300])

@@ -165,7 +165,7 @@ class Attempts:
 
     async def _place(self, begun: Begun, notes: _Notes) -> FaxResult:
         async def confirm() -> None:
-            await self._stored(lambda connection: records.dialling(connection, begun, self._clock()))
+            await self._stored(lambda connection: records.dialling(connection, begun))
 
         order = CallOrder(
             *(begun.job, begun.fax, begun.route, begun.used, begun.first_page, begun.several), confirm
@@ -232,9 +232,8 @@ class _Notes:
 
     async def connected(self, dialog: DialogId) -> bool:
         """False if the state cannot be stored in time: then no page may be sent."""
-        begun, clock = self._begun, self._attempts._clock
         storing = self._attempts._stored(
-            lambda connection: records.connected(connection, begun, str(dialog), clock())
+            lambda connection: records.connected(connection, self._begun, str(dialog))
         )
         try:
             # If it is stored after that time all the same, the attempt says more than what happened: after a

@@ -158,14 +158,9 @@ class Durable:
         if again:
             await asyncio.to_thread(self._resume, again)
 
-    async def adopt(self, host: str) -> list[str]:
-        """Have what a dead host has begun started again, here or on another host; return the workflows."""
-        return await asyncio.to_thread(self._adopt, host)
-
-    def _adopt(self, host: str) -> list[str]:
-        begun = self._begun(host)
-        self._resume(begun)
-        return [*begun]
+    async def adopt(self, host: str) -> None:
+        """Have what a dead host has begun started again, here or on another host."""
+        await asyncio.to_thread(lambda: self._resume(self._begun(host)))
 
     def _begun(self, host: str) -> dict[str, str | None]:
         """What a host has begun, with its queue."""

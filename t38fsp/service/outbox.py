@@ -193,18 +193,13 @@ def failed(connection: Connection, id: str, host: str, error: str, now: float) -
     return bool(changed.rowcount)
 
 
-def release(connection: Connection, host: str, now: float, keep: Collection[str] = ()) -> int:
-    """Give back what this host has claimed, except ``keep``: it was stopped, or is gone. Returns how many."""
-    changed = connection.execute(
+def release(connection: Connection, host: str, now: float) -> None:
+    """Give back what this host has claimed: it was stopped, or is gone."""
+    connection.execute(
         update(delivery)
-        .where(
-            delivery.c.host == host,
-            delivery.c.state == DeliveryState.WAITING.value,
-            delivery.c.id.not_in(list(keep)),
-        )
+        .where(delivery.c.host == host, delivery.c.state == DeliveryState.WAITING.value)
         .values(host="", next_attempt=now)
     )
-    return changed.rowcount
 
 
 def disable(connection: Connection, name: str, reason: str, now: float) -> list[str]:

@@ -25,7 +25,6 @@ _MOST_ADDRESSES = 50
 # RFC 5321 without quoted local parts, and without SMTPUTF8, which many servers do not take.
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 _EVENT = re.compile(r"[a-z]{1,20}\.([a-z_]{1,30}|\*)|\*")
-_HOST = re.compile(r"[\w.*-]{1,253}", re.ASCII)
 _TABLE = "service.targets"
 
 

@@ -80,8 +80,8 @@ class Queue:
         return begun
 
     def connect(self, begun: Begun) -> None:
-        self.do(lambda connection: attempt_records.dialling(connection, begun, self.now))
-        self.do(lambda connection: attempt_records.connected(connection, begun, "dialog", self.now))
+        self.do(lambda connection: attempt_records.dialling(connection, begun))
+        self.do(lambda connection: attempt_records.connected(connection, begun, "dialog"))
 
     def confirm(self, begun: Begun, number: int, total: int = 3) -> None:
         self.do(lambda connection: attempt_records.page_confirmed(connection, begun, number, total, self.now))
@@ -279,13 +279,13 @@ def test_an_attempt_in_which_nothing_was_dialled_goes_on(queue: Queue) -> None:
     assert again is not None
     assert (again.attempt, again.host) == (first.attempt, "there")
     with pytest.raises(SupersededError):
-        queue.do(lambda connection: attempt_records.dialling(connection, first, queue.now))
+        queue.do(lambda connection: attempt_records.dialling(connection, first))
 
 
 def test_a_call_that_was_not_up_sent_no_page(queue: Queue) -> None:
     (id,) = queue.submit("+1")
     begun = queue.started(id)
-    queue.do(lambda connection: attempt_records.dialling(connection, begun, queue.now))
+    queue.do(lambda connection: attempt_records.dialling(connection, begun))
     again = queue.begin(id)
     assert again is not None
     assert (again.attempt, again.first_page) == (f"{id}.2", 1)

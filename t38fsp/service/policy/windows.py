@@ -85,13 +85,6 @@ class Window:
 ALWAYS = Window((Span(frozenset(range(7)), 0, _DAY),))
 
 
-def check_window(text: str) -> None:
-    """Check of a setting: the hours of a window. Raises SettingError."""
-    if not isinstance(text, str):
-        raise SettingError(f"{text!r} is not a string")
-    Window.parse(text)
-
-
 def _span(text: str) -> Span:
     match = _SPAN.fullmatch(text)
     if match is None:
