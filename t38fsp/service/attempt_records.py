@@ -128,13 +128,14 @@ def conclude(
     numbers = [each.number for each in result.pages if each.confirmed]
     # Before the check below: the far end has these pages, whichever host goes on with the fax.
     rows.confirm(connection, begun, numbers, now)
-    if not rows.is_ours(connection, begun):
+    ended = rows.ours(connection, begun)
+    if ended is None:
         return
     history = rows.history(connection, begun.fax.id, begun.attempt)
     outcome = result.outcome.name
-    current = jobs.read_fax(connection, begun.fax.id)
-    cancelling = connection.execute(select(fax.c.cancelling).where(fax.c.id == begun.fax.id)).scalar()
-    ended = jobs.read_attempt(connection, begun.attempt)
+    current = connection.execute(
+        select(fax.c.pages, fax.c.cancelling, fax.c.routes).where(fax.c.id == begun.fax.id)
+    ).one()
     rows.close(connection, ended, outcome, dict(of_result(result)), now)
     other_settings = remembered.keep(connection, begun, result, rules, now)
     # Only of a call that was completed: another one has not seen the last page.
@@ -149,14 +150,13 @@ def conclude(
     if result.completed:
         chain.end(connection, begun.fax.id, FaxState.DELIVERED, result.reason, now)
         return
-    if cancelling:
+    if current.cancelling:
         chain.end(connection, begun.fax.id, FaxState.CANCELLED, "it was cancelled", now)
         return
     if left and result.outcome is Outcome.CANCELLED:
         rows.wait(connection, begun.fax.id, now, "its host was stopped", now)
         return
     limits = RetryLimits(begun.job.deadline, rules.window(begun.job.window), rules.zone)
-    others = rows.routes_of(connection, begun.fax.id)
     decision = decide(
         rules.retry,
         history,
@@ -165,7 +165,7 @@ def conclude(
         now,
         chance,
         limits,
-        other_route=len(others) > 1,
+        other_route="," in current.routes,
         other_settings=other_settings,
     )
     match decision:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
 from sip.frozen import dataclass
 from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.service import events, jobs
-from t38fsp.service.errors import NotFoundError
 from t38fsp.service.policy.retry import Past
 from t38fsp.service.tables import attempt, fax, page
 from t38fsp.service.values import Attempt, AttemptState, Fax, FaxState, Job, Json
@@ -53,21 +52,19 @@ def close(connection: Connection, which: Attempt, outcome: str, result: Json | N
 
 def advance(connection: Connection, begun: Begun, state: AttemptState, **more: str) -> None:
     # The check is part of the update: after a check of its own another host could take the attempt over.
-    changed = connection.execute(
-        update(attempt)
-        .where(attempt.c.id == begun.attempt, attempt.c.host == begun.host, attempt.c.ended.is_(None))
-        .values(state=state.value, **more)
-    )
+    changed = connection.execute(update(attempt).where(_is_ours(begun)).values(state=state.value, **more))
     if not changed.rowcount:
         raise SupersededError(begun.attempt)
 
 
-def is_ours(connection: Connection, begun: Begun) -> bool:
-    try:
-        current = jobs.read_attempt(connection, begun.attempt)
-    except NotFoundError:
-        return False
-    return current.ended is None and current.host == begun.host
+def ours(connection: Connection, begun: Begun) -> Attempt | None:
+    """The attempt as it is stored; None if it is over, or that of another host by now."""
+    row = connection.execute(select(attempt).where(_is_ours(begun))).mappings().first()
+    return None if row is None else jobs.attempt_of(row)
+
+
+def _is_ours(begun: Begun) -> ColumnElement[bool]:
+    return and_(attempt.c.id == begun.attempt, attempt.c.host == begun.host, attempt.c.ended.is_(None))
 
 
 def confirm(connection: Connection, begun: Begun, numbers: list[int], now: float) -> int:
@@ -113,11 +110,6 @@ def pages_by_attempt(connection: Connection, fax_id: str) -> dict[str, int]:
         select(page.c.attempt, func.count()).where(page.c.fax == fax_id).group_by(page.c.attempt)
     )
     return {str(id): int(count) for id, count in rows}
-
-
-def routes_of(connection: Connection, fax_id: str) -> list[str]:
-    routes = connection.execute(select(fax.c.routes).where(fax.c.id == fax_id)).scalar()
-    return str(routes).split(",")
 
 
 def wait(connection: Connection, fax_id: str, at: float, reason: str, now: float, *, avoid: str = "") -> None:
