@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, tuple_, update
 
 from sip.frozen import dataclass
 from t38fsp.received.facts import to_json
@@ -226,9 +226,7 @@ def list_faxes(
         query = query.where(fax.c.created < which.until)
     if before is not None:
         # From the last one that was seen, not by an offset, which would shift with each new fax.
-        created, id = before
-        earlier = or_(fax.c.created < created, and_(fax.c.created == created, fax.c.id < id))
-        query = query.where(earlier)
+        query = query.where(tuple_(fax.c.created, fax.c.id) < before)
     return [fax_of(row) for row in connection.execute(query).mappings()]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import Connection, func, or_, select, text, tuple_
 
 from sip.frozen import dataclass
 from t38fsp.service import chain, tables
@@ -94,9 +94,7 @@ def ended_calls(
     if since is not None:
         query = query.where(attempt.c.ended >= since)
     if after is not None:
-        ended, id = after
-        later = and_(attempt.c.ended == ended, attempt.c.id > id)
-        query = query.where(or_(attempt.c.ended > ended, later))
+        query = query.where(tuple_(attempt.c.ended, attempt.c.id) > after)
     return [
         EndedCall(attempt_of(row), row["called"], row["key"], row["reference"])
         for row in connection.execute(query).mappings()

@@ -5,7 +5,7 @@ Functions of a connection, to be run by ``Database.run``.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from sip.frozen import dataclass
 from t38fsp.results import FaxResult
@@ -34,9 +34,7 @@ def listing(connection: Connection, limit: int, before: tuple[float, str] | None
     columns = number_memory.c
     query = select(number_memory).order_by(columns.updated.desc(), columns.number.desc())
     if before is not None:
-        updated, number = before
-        same = and_(columns.updated == updated, columns.number < number)
-        query = query.where(or_(columns.updated < updated, same))
+        query = query.where(tuple_(columns.updated, columns.number) < before)
     return [Remembered(**row._mapping) for row in connection.execute(query.limit(min(limit, _MOST)))]
 
 
