@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +28,7 @@ _NAME = "attempt"
 _BATCH = 500
 _CONNECTIONS = 10
 
-Attempt = Callable[[str, str], Awaitable[None]]
+Attempt = Callable[[str, str], Coroutine[Any, Any, None]]
 
 _current: Durable | None = None
 """DBOS has one instance in a process, and finds workflows by their names."""
@@ -125,17 +124,15 @@ class Durable:
 
     def is_ours(self, connection: Connection, workflow: str) -> bool:
         """Whether a workflow that was started here has not been adopted by another host since."""
-        schema = "" if connection.dialect.name == "sqlite" else "dbos."
-        query = text(f"SELECT status, executor_id FROM {schema}workflow_status WHERE workflow_uuid = :id")
+        table = _workflows(connection)
+        query = text(f"SELECT status, executor_id FROM {table} WHERE workflow_uuid = :id")
         # Adopting makes it ENQUEUED, and the host that then starts it puts its own name there.
         return connection.execute(query, {"id": workflow}).first() == ("PENDING", self._host)
 
     def lost(self, connection: Connection) -> list[str]:
         """Released faxes whose workflow is over or unknown: it failed by a fault of ours."""
-        # On PostgreSQL DBOS has a schema of its own; SQLite knows none.
-        schema = "" if connection.dialect.name == "sqlite" else "dbos."
         query = text(
-            f"SELECT fax.id FROM fax LEFT JOIN {schema}workflow_status AS w "
+            f"SELECT fax.id FROM fax LEFT JOIN {_workflows(connection)} AS w "
             "ON w.workflow_uuid = fax.workflow WHERE fax.workflow IS NOT NULL "
             "AND (w.status IS NULL OR w.status NOT IN ('PENDING', 'ENQUEUED', 'DELAYED'))"
         )
@@ -217,14 +214,17 @@ class Durable:
         assert self._loop is not None
         self._running.add(workflow)
         try:
-            running: Future[Any] = asyncio.run_coroutine_threadsafe(self._begin(fax, workflow), self._loop)
+            running = asyncio.run_coroutine_threadsafe(self._attempt(fax, workflow), self._loop)
             # If DBOS cancels this, the future does so for the coroutine on the other loop.
             await asyncio.wrap_future(running)
         finally:
             self._running.discard(workflow)
 
-    async def _begin(self, fax: str, workflow: str) -> None:
-        await self._attempt(fax, workflow)
+
+def _workflows(connection: Connection) -> str:
+    """DBOS's table of workflows."""
+    # On PostgreSQL DBOS has a schema of its own; SQLite knows none.
+    return "workflow_status" if connection.dialect.name == "sqlite" else "dbos.workflow_status"
 
 
 # Without a limit of DBOS: a fax in whose calls hosts die is held by ``interrupted``.
