@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, text, update
 
 from sip.frozen import dataclass
 from t38fsp.outcome import Outcome
@@ -33,6 +33,8 @@ Enqueue = Callable[[Connection, str, str, str, int], None]
 """Transaction, workflow, route, fax, priority."""
 _LOOKED_AT = 20
 """Calls of a route that are looked at for its health."""
+_WAITS = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
+"""A fax is neither released nor over nor held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,13 @@ def _room(facts: RouteFacts, limits: FailOver, now: float) -> int:
 
 def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> list[Row[tuple[str, ...]]]:
     """The faxes that may be released, one for each number, in their order."""
-    waiting = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
-    lists = connection.execute(select(fax.c.routes).where(waiting).distinct()).scalars()
+    lists = connection.execute(select(fax.c.routes).where(_WAITS).distinct()).scalars()
     found: list[Row[tuple[str, ...]]] = []
     # Each list of routes by itself: many faxes for a full route must not hide those for another one.
     for routes in [*lists]:
         free = sum(max(room.get(name, 0), 0) for name in routes.split(","))
         if free:
-            query = _due(now).where(waiting, fax.c.routes == routes).limit(min(free, _BATCH))
+            query = _due(now).where(_WAITS, fax.c.routes == routes).limit(min(free, _BATCH))
             found += connection.execute(query).all()
     numbers: set[str] = set()
     first = []
@@ -144,6 +145,11 @@ def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> 
     return first
 
 
+def is_due(now: float) -> ColumnElement[bool]:
+    """The time of the next attempt of a fax has come."""
+    return or_(fax.c.next_attempt.is_(None), fax.c.next_attempt <= now)
+
+
 def _due(now: float) -> Select[tuple[str, ...]]:
     other = fax.alias()
     busy = select(other.c.id).where(other.c.number == fax.c.number, other.c.workflow.is_not(None)).exists()
@@ -152,7 +158,7 @@ def _due(now: float) -> Select[tuple[str, ...]]:
             *(fax.c.id, fax.c.number, fax.c.routes, fax.c.avoid),
             *(fax.c.priority, fax.c.created, fax.c.position),
         )
-        .where(or_(fax.c.next_attempt.is_(None), fax.c.next_attempt <= now), ~fax.c.cancelling, ~busy)
+        .where(is_due(now), ~fax.c.cancelling, ~busy)
         .order_by(fax.c.priority, fax.c.created, fax.c.position)
     )
 
@@ -170,10 +176,7 @@ def release_again(connection: Connection, ids: Sequence[str], enqueue: Enqueue) 
 def expire(connection: Connection, now: float) -> int:
     """End the waiting faxes whose deadline is over; return how many."""
     late = (
-        select(fax.c.id)
-        .join(job, fax.c.job == job.c.id)
-        .where(job.c.deadline <= now, fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
-        .limit(_BATCH)
+        select(fax.c.id).join(job, fax.c.job == job.c.id).where(job.c.deadline <= now, _WAITS).limit(_BATCH)
     )
     ids = list(connection.execute(late).scalars())
     for id in ids:
@@ -184,14 +187,13 @@ def expire(connection: Connection, now: float) -> int:
 def tell_missing_routes(connection: Connection, known: Collection[str]) -> dict[str, int]:
     """Give waiting faxes none of whose routes is ``known`` that as their reason; return how many, by their
     routes. Another host may have the route, or the file may have it again after the next start."""
-    waits = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
     missing: dict[str, int] = {}
-    for routes in [*connection.execute(select(fax.c.routes).where(waits).distinct()).scalars()]:
+    for routes in [*connection.execute(select(fax.c.routes).where(_WAITS).distinct()).scalars()]:
         if not set(routes.split(",")) & set(known):
             reason = (
                 f"it waits for the route {routes}, which is not configured; configure it, or cancel the fax"
             )
-            ours = and_(waits, fax.c.routes == routes)
+            ours = and_(_WAITS, fax.c.routes == routes)
             missing[routes] = connection.execute(update(fax).where(ours).values(reason=reason)).rowcount
     return missing
 
@@ -212,11 +214,8 @@ def end(connection: Connection, id: str, state: FaxState, reason: str, now: floa
 
 def waiting(connection: Connection, now: float) -> dict[str, int]:
     """Faxes that are due but not released, by the first of their routes."""
-    due = or_(fax.c.next_attempt.is_(None), fax.c.next_attempt <= now)
     rows = connection.execute(
-        select(fax.c.routes, func.count())
-        .where(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None), due)
-        .group_by(fax.c.routes)
+        select(fax.c.routes, func.count()).where(_WAITS, is_due(now)).group_by(fax.c.routes)
     )
     counts: dict[str, int] = {}
     for routes, count in rows:

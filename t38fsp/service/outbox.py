@@ -91,7 +91,7 @@ def claim(
 
     ``room`` tells how many more there may be to a target. Call it again while it returns some.
     """
-    due = and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
+    due = _due(now)
     waiting = connection.scalars(select(delivery.c.target).where(due).distinct())
     # Rows of a target without room would take the place of others below.
     full = [name for name in waiting if room(name) <= 0]
@@ -141,8 +141,11 @@ def renew(connection: Connection, host: str, ids: Collection[str], until: float)
 
 def is_due(connection: Connection, now: float) -> bool:
     """Whether something waits whose time has come; reads only."""
-    due = and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
-    return connection.execute(select(delivery.c.id).where(due).limit(1)).first() is not None
+    return connection.execute(select(delivery.c.id).where(_due(now)).limit(1)).first() is not None
+
+
+def _due(now: float) -> ColumnElement[bool]:
+    return and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
 
 
 def _ours(id: str, host: str) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, func, or_, select, text, tuple_
+from sqlalchemy import Connection, func, select, text, tuple_
 
 from sip.frozen import dataclass
 from t38fsp.service import chain, tables
@@ -50,9 +50,8 @@ def depth(connection: Connection, now: float) -> Depth:
     rows = connection.execute(
         select(fax.state, func.count()).where(fax.state.in_(open_states)).group_by(fax.state)
     )
-    due = or_(fax.next_attempt.is_(None), fax.next_attempt <= now)
     oldest = connection.execute(
-        select(func.min(fax.created)).where(fax.state == FaxState.QUEUED.value, due)
+        select(func.min(fax.created)).where(fax.state == FaxState.QUEUED.value, chain.is_due(now))
     ).scalar()
     return Depth({FaxState(state): count for state, count in rows}, oldest)
 
