@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import httpx
 
 from sip.line_settings import parse_network
-from t38fsp.service.guard import AddressGuard, GuardedTransport, GuardError
+from t38fsp.service.guard import AddressGuard, GuardedTransport, GuardError, fault_text
 from t38fsp.service.web_settings import FetchSettings
 
 _LONGEST_NAME = 200
@@ -29,7 +29,7 @@ async def fetch(url: str, settings: FetchSettings, most: int) -> tuple[str, byte
             f"the document at {read.host} was not there within {settings.fetch_seconds:.0f} s; try again"
         ) from None
     except (httpx.HTTPError, httpx.StreamError) as error:
-        raise GuardError(f"the document at {read.host} could not be fetched: {_why(error)}") from error
+        raise GuardError(f"the document at {read.host} could not be fetched: {fault_text(error)}") from error
 
 
 async def _content(url: httpx.URL, guard: AddressGuard, seconds: float, most: int) -> bytes:
@@ -54,7 +54,3 @@ async def _content(url: httpx.URL, guard: AddressGuard, seconds: float, most: in
 def _name(url: httpx.URL) -> str:
     name = basename(unquote(url.path))[-_LONGEST_NAME:]
     return name if name and name.isprintable() else "document"
-
-
-def _why(error: Exception) -> str:
-    return str(error)[:200] or type(error).__name__

@@ -119,6 +119,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+def fault_text(error: Exception) -> str:
+    """What httpx says of a request that failed; its class where it says nothing."""
+    return str(error)[:200] or type(error).__name__
+
+
 def _to(address: str, request: httpx.Request) -> httpx.Request:
     """The same request to an address; its Host header, and the name in the certificate, stay."""
     # The address that was checked is the one that is connected to: a name that is looked up a second time may

@@ -28,7 +28,7 @@ import httpx
 from t38fsp.received.wire import Delivered
 from t38fsp.service.deliveries.files import Files
 from t38fsp.service.deliveries.way import NotDeliveredError, Order
-from t38fsp.service.guard import GuardedTransport, GuardError
+from t38fsp.service.guard import GuardedTransport, GuardError, fault_text
 from t38fsp.service.targets import secret_octets
 
 _AGENT = f"t38fsp/{version('t38fsp')}"
@@ -88,7 +88,7 @@ class WebhookWay:
         except GuardError as error:
             raise NotDeliveredError(str(error)) from error
         except (httpx.HTTPError, httpx.StreamError, ValueError) as error:
-            raise NotDeliveredError(f"the webhook cannot be reached: {_why(error)}") from error
+            raise NotDeliveredError(f"the webhook cannot be reached: {fault_text(error)}") from error
 
     def _judge(self, response: httpx.Response) -> None:
         """Raises NotDeliveredError."""
@@ -150,10 +150,6 @@ def _retry_after(value: str, now: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _LONGEST_WAIT)
-
-
-def _why(error: Exception) -> str:
-    return str(error)[:200] or type(error).__name__
 
 
 def signed_headers(id: str, timestamp: int, body: bytes, secrets: Iterable[str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from t38fsp.choices import Audio, Switch
 from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, Medium
+from t38fsp.service.policy.retry import confirmed_here
 from t38fsp.service.values import Json
 from t38fsp.t30.outputs import T30Failure
 
@@ -157,7 +158,7 @@ def learn(
         return UNKNOWN
     known = UNKNOWN if now >= memory.expires else memory
     learnt = known = replace(known, calls=0 if used == asked else known.calls + 1)
-    if any(page.confirmed for page in result.pages if page.number >= result.first_page):
+    if confirmed_here(result):
         learnt = _from_pages(learnt, asked, used, route, result)
     elif result.outcome in _PATH_FAULTS:
         learnt = _other_path(learnt, asked, used, route, result.outcome)
