@@ -108,8 +108,7 @@ class Receiving:
             task = asyncio.create_task(self._take_one(call))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
-        if self._calls:
-            await asyncio.wait(self._calls)
+        await self.until_idle()
 
     async def take(self, call: IncomingFax, *, settings: CallSettings | None = None) -> str | None:
         """Take a call and store its fax, or have it stored later if that cannot be done now.

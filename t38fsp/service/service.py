@@ -257,10 +257,9 @@ class FaxService:
     def registration_changed(self, event: RegistrationChanged) -> None:
         """Tell the service of a registration (``on_registration`` of FaxProvider): fail-over goes by it."""
         # A copy: a thread may be writing the facts of this host to the database.
-        registered = dict(self._registered)
-        registered[event.route] = event.status is RegistrationStatus.REGISTERED
-        self._registered = registered
-        self.hosts_of.facts = {**self.hosts_of.facts, "registered": dict(registered)}
+        is_registered = event.status is RegistrationStatus.REGISTERED
+        self._registered = {**self._registered, event.route: is_registered}
+        self.hosts_of.facts = {**self.hosts_of.facts, "registered": self._registered}
         self._changed()
 
     @asynccontextmanager
