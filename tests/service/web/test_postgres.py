@@ -32,8 +32,9 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def api(server: Postgres) -> AsyncIterator[Api]:
-    database = Database(server.database("web"))
+async def api(server: Postgres, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    # The server is for all tests, the database for one.
+    database = Database(server.database(request.node.name))
     async with AsyncExitStack() as stack:
         caller = StandIn()
         service = FaxService(database, caller, {"one": 2}, rules=QUICK, settings=NOT_LONG, host="here")
