@@ -17,7 +17,7 @@ from t38fsp.service.values import ApiKey, Scope
 from t38fsp.service.web.cursors import Cursor, Limit, next_cursor, read_cursor, read_number
 from t38fsp.service.web.faxes import InContext
 from t38fsp.service.web.identity import Admin, Anyone, Overseer
-from t38fsp.service.web.models import AttemptModel, Moment, at, at_or_none
+from t38fsp.service.web.models import AttemptModel, Moment, at, at_or_none, seconds_or_none
 
 router = APIRouter(prefix="/v1")
 
@@ -358,7 +358,7 @@ async def read_audit(
             before,
             key=key,
             subject=subject,
-            since=None if since is None else since.timestamp(),
+            since=seconds_or_none(since),
         )
     )
     items = [
@@ -384,7 +384,7 @@ async def read_journal(
     cursor: Cursor = "",
 ) -> Journal:
     """Calls that sent, in the order of their ends; received faxes are at /v1/received."""
-    after, begin = read_cursor(cursor), None if since is None else since.timestamp()
+    after, begin = read_cursor(cursor), seconds_or_none(since)
     found = await context.read(lambda connection: overview.ended_calls(connection, limit, after, begin))
     items = [
         CallModel(

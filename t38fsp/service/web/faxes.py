@@ -24,6 +24,7 @@ from t38fsp.service.web.models import (
     FaxModel,
     JobModel,
     Moment,
+    seconds_or_none,
 )
 from t38fsp.service.web.problems import invalid_field
 from t38fsp.service.web.submissions import submission_of
@@ -102,8 +103,8 @@ async def list_faxes(
         number=number,
         route=route,
         reference=reference,
-        since=None if since is None else since.timestamp(),
-        until=None if until is None else until.timestamp(),
+        since=seconds_or_none(since),
+        until=seconds_or_none(until),
     )
     before = read_cursor(cursor)
     found = await context.read(lambda connection: jobs.list_faxes(connection, which, limit, before))

@@ -51,6 +51,11 @@ def at_or_none(seconds: float | None) -> datetime | None:
     return None if seconds is None else at(seconds)
 
 
+def seconds_or_none(moment: datetime | None) -> float | None:
+    """The other way: a time of the API as the service has it."""
+    return None if moment is None else moment.timestamp()
+
+
 # mypy cannot see a model that is made at run time.
 if TYPE_CHECKING:
     PageOptions = BaseModel

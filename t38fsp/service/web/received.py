@@ -19,7 +19,7 @@ from t38fsp.service.values import Delivery, DeliveryState, ReceivedFax
 from t38fsp.service.web.cursors import Cursor, Limit, next_cursor, read_cursor
 from t38fsp.service.web.faxes import InContext
 from t38fsp.service.web.identity import Admin, Overseer
-from t38fsp.service.web.models import Moment, at, at_or_none
+from t38fsp.service.web.models import Moment, at, at_or_none, seconds_or_none
 from t38fsp.service.web.page_files import FILE_RESPONSES, PageNumber
 from t38fsp.service.web.pages import PDF, PNG, TIFF
 
@@ -147,8 +147,8 @@ async def list_received(
         station_id,
         route,
         rule,
-        None if since is None else since.timestamp(),
-        None if until is None else until.timestamp(),
+        seconds_or_none(since),
+        seconds_or_none(until),
         undelivered,
     )
     before = read_cursor(cursor)

@@ -23,7 +23,7 @@ from t38fsp.service.guard import GuardError
 from t38fsp.service.submission import Submission, of_values
 from t38fsp.service.values import Receiver
 from t38fsp.service.web.context import Context
-from t38fsp.service.web.models import DocumentInput, FaxFields, FaxRequest, HeaderInput
+from t38fsp.service.web.models import DocumentInput, FaxFields, FaxRequest, HeaderInput, seconds_or_none
 from t38fsp.service.web.problems import ProblemError, invalid, invalid_field
 
 MOST_JSON = 16 * 1024 * 1024
@@ -169,8 +169,8 @@ def _submission(given: FaxFields, documents: _Documents, idempotency_key: str) -
             receivers=tuple(receivers),
             route=given.route,
             priority=given.priority,
-            not_before=None if given.not_before is None else given.not_before.timestamp(),
-            deadline=None if given.deadline is None else given.deadline.timestamp(),
+            not_before=seconds_or_none(given.not_before),
+            deadline=seconds_or_none(given.deadline),
             window=given.window,
             reference=given.reference,
             cover=_cover(given),
