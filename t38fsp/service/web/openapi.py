@@ -9,9 +9,9 @@ from fastapi.openapi.utils import get_openapi
 
 from t38fsp.service.web.events import EventModel
 from t38fsp.service.web.models import FaxFields, FaxRequest
+from t38fsp.service.web.submissions import JSON_FIELDS
 
 _REFERENCE = "#/components/schemas/{model}"
-_OBJECTS = ("receivers", "cover", "header", "pages", "call")
 
 
 def install(app: FastAPI) -> None:
@@ -48,7 +48,7 @@ def _form() -> dict[str, Any]:
     """A form: the same fields, objects as JSON, and the files."""
     fields = FaxFields.model_json_schema(ref_template=_REFERENCE)
     properties = dict(fields["properties"])
-    for name in _OBJECTS:
+    for name in JSON_FIELDS:
         known = properties[name]
         text = f"{known.get('description', '')} As JSON, as in a FaxRequest.".strip()
         properties[name] = {"type": "string", "description": text}

@@ -33,7 +33,8 @@ _MOST_FIELDS = 5000
 """Parts of a form that are not files."""
 _FILES = "document"
 _LISTS = ("to",)
-_JSON_FIELDS = ("receivers", "cover", "header", "pages", "call")
+JSON_FIELDS = ("receivers", "cover", "header", "pages", "call")
+"""Fields of a form whose text is JSON."""
 
 _Documents = tuple[tuple[str, bytes], ...]
 
@@ -144,7 +145,7 @@ def _value(name: str, text: str) -> object:
     if name == "priority":
         # What is no number stays a text, of which the model then says what is wrong.
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
-    if name in _JSON_FIELDS:
+    if name in JSON_FIELDS:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
