@@ -68,7 +68,7 @@ class Metrics:
             registry=self._registry,
         )
         # The library asks it for values when it makes the page.
-        self._registry.register(_Gauges(self))
+        self._registry.register(self)
 
     async def run(self, service: FaxService, feed: Feed) -> None:
         """Count what ends on this host, from now on."""
@@ -137,15 +137,8 @@ class Metrics:
             return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def collect(self) -> Iterable[Metric]:
+        """The gauges of the page that is being made, for the library."""
         return self._gauges
-
-
-class _Gauges:
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics.collect()
 
 
 def _routes(routes: list[RouteInfo]) -> Iterator[Metric]:
