@@ -18,7 +18,8 @@ from t38fsp.cli.output import print_line
 from t38fsp.cli.service.client import ServiceClient, Where
 from t38fsp.outcome import Outcome
 
-_FINAL = ("delivered", "failed", "cancelled")
+# Of a fax that is held a person has to decide, which may take days.
+_AT_REST = ("delivered", "failed", "cancelled", "held")
 _WAIT = 1.0
 _WAIT_LONG = 5.0
 """Seconds between two looks, at first and later."""
@@ -81,7 +82,7 @@ def _tell(job: Mapping[str, Any]) -> None:
 
 
 async def _wait(service: ServiceClient, job: dict[str, Any], as_json: bool) -> Exit:
-    """Until all faxes of the job are over."""
+    """Until all faxes of the job are over or held."""
     id: str = job["id"]
     told: dict[str, str] = {}
     pause = _WAIT
@@ -94,10 +95,7 @@ async def _wait(service: ServiceClient, job: dict[str, Any], as_json: bool) -> E
                 if not as_json and told.get(fax["id"]) != (said := _said(fax)):
                     told[fax["id"]] = said
                     print_line(said, sys.stdout)
-            if all(fax["state"] in _FINAL for fax in faxes):
-                break
-            # A person has to decide, which may take days.
-            if all(fax["state"] in (*_FINAL, "held") for fax in faxes):
+            if all(fax["state"] in _AT_REST for fax in faxes):
                 break
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, _WAIT_LONG)
