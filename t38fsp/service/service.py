@@ -137,7 +137,7 @@ class FaxService:
                 )
             for work in (self._release_due, self._keep_house):
                 task = asyncio.create_task(work(), name=work.__name__)
-                stack.push_async_callback(_end, task)
+                stack.push_async_callback(end_task, task)
             self._stack = stack.pop_all()
         return self
 
@@ -322,7 +322,7 @@ class FaxService:
                 _logger.exception("releasing what is due failed on our side")
             await asyncio.sleep(_PAUSE)
             if not more:
-                await _set_within(self._wake, _TICK)
+                await set_within(self._wake, _TICK)
             # Before the next pass, not after it: what is changed during a pass leads to another one.
             self._wake.clear()
 
@@ -376,7 +376,8 @@ def _number(receiver: Receiver) -> str:
     return str(number_or_sip_uri(receiver.to))
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
+async def set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most for these seconds."""
     # Not wait_for: that of Python 3.11 loses a cancellation that comes together with the event, and the task
     # would never end.
     with suppress(TimeoutError):
@@ -384,6 +385,7 @@ async def _set_within(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait for its end, however it ends."""
     task.cancel()
     await asyncio.wait([task])

@@ -28,7 +28,7 @@ from t38fsp.service.deliveries.queue import Deliveries
 from t38fsp.service.planning import SubmissionPlanner
 from t38fsp.service.preparing import Preparing, ProviderCaller
 from t38fsp.service.receiving import Receiving
-from t38fsp.service.service import FaxService
+from t38fsp.service.service import FaxService, end_task
 from t38fsp.service.settings import ServiceSettings
 from t38fsp.service.settings_file import read_service
 from t38fsp.service.web.server import WebServer
@@ -99,10 +99,10 @@ class Serving:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             print_line("ending: no new calls, and those that are up have time", sys.stdout, droppable=True)
-            await _end(self.taking)
+            await end_task(self.taking)
             refusing = asyncio.create_task(_refuse_all(self.provider), name="refusing")
             await asyncio.gather(self.service.drain(), self._until_all_received())
-            await _end(refusing)
+            await end_task(refusing)
 
     async def _until_all_received(self) -> None:
         with suppress(TimeoutError):
@@ -190,7 +190,7 @@ async def start(
     )
     registered.append(service.registration_changed)
     taking = asyncio.create_task(receiving.serve(provider.calls()), name="receiving")
-    stack.push_async_callback(_end, taking)
+    stack.push_async_callback(end_task, taking)
     web = await stack.enter_async_context(
         WebServer(
             service,
@@ -258,8 +258,3 @@ def _has_modems() -> bool:
     except ModemLibraryError:
         return False
     return True
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

@@ -13,7 +13,7 @@ from functools import partial
 from sip.logs import contained, get_logger
 from t38fsp.service import events, overview
 from t38fsp.service.database import DatabaseError
-from t38fsp.service.service import FaxService
+from t38fsp.service.service import FaxService, set_within
 from t38fsp.service.values import Event
 
 _logger = get_logger(__name__)
@@ -46,7 +46,7 @@ class Feed:
             async with self._service.subscribe() as hint:
                 while True:
                     await self._look()
-                    await _set_within(hint, _LOOK)
+                    await set_within(hint, _LOOK)
                     hint.clear()
                     # What happens at the same time is looked for once.
                     await asyncio.sleep(_PAUSE)
@@ -111,11 +111,3 @@ def lines(event: Event, body: object) -> bytes:
     # JSON has line ends escaped; as they are they would end the field (WHATWG HTML, server-sent events).
     text = json.dumps(body, separators=(",", ":"))
     return f"id: {event.number}\nevent: {event.kind}\ndata: {text}\n\n".encode()
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
