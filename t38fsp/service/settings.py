@@ -21,10 +21,7 @@ from t38fsp.service.policy.retry import RetryPolicy
 from t38fsp.service.policy.routing import FailOver, RoutingRule
 from t38fsp.service.policy.windows import ALWAYS, Window
 from t38fsp.service.queue_settings import QueueSettings
-from t38fsp.service.web_settings import FetchSettings, WebSettings
-
-SOCKET = "service.sock"
-"""Name of the Unix socket."""
+from t38fsp.service.web_settings import SOCKET, FetchSettings, WebSettings
 
 _DATABASE = "service.db"
 _LOCALTIME = Path("/etc/localtime")

@@ -9,6 +9,9 @@ from sip.frozen import dataclass
 from sip.line_settings import parse_network
 from t38fsp.errors import SettingError
 
+SOCKET = "service.sock"
+"""Name of the Unix socket, where nothing else is set."""
+
 _SOCKET_PATH = 100
 """Octets of the path of a Unix socket; systems take 104 to 108."""
 

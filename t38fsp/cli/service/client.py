@@ -16,12 +16,11 @@ import httpx
 from sip.frozen import dataclass
 from t38fsp.choices import PREFIX
 from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.service.web_settings import SOCKET
 from t38fsp.settings.errors import ConfigurationError
 from t38fsp.settings.passwords import read_password
 from t38fsp.settings.places import found
 
-SOCKET = "service.sock"
-"""Name of the Unix socket, where nothing else is set."""
 URL_VARIABLE = f"{PREFIX}URL"
 KEY_VARIABLE = f"{PREFIX}KEY"
 

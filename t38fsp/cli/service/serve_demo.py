@@ -13,7 +13,6 @@ from pathlib import Path
 from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
-from t38fsp.cli.service.client import SOCKET
 from t38fsp.cli.service.serve import ServeOptions, failures, start, tell_ready
 from t38fsp.errors import SettingError
 from t38fsp.image.sample import write_sample
@@ -26,7 +25,7 @@ from t38fsp.service.policy.rules import Rule
 from t38fsp.service.settings import PlaceSettings, ServiceSettings
 from t38fsp.service.targets import Target
 from t38fsp.service.values import Scope
-from t38fsp.service.web_settings import WebSettings
+from t38fsp.service.web_settings import SOCKET, WebSettings
 from t38fsp.settings.file import direct_route
 
 NUMBER = "+15550100"
