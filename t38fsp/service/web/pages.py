@@ -10,10 +10,11 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi.responses import FileResponse
 
@@ -21,9 +22,9 @@ from t38fsp.image.pdf import PdfPage, PdfWriter
 from t38fsp.image.png import write_png
 from t38fsp.image.pool import Document, ImagePool
 from t38fsp.image.store import append_page, finish
-from t38fsp.prepared import PreparedDocument
+from t38fsp.prepared import PreparedDocument, PreparedPage
 from t38fsp.service.errors import LimitError, NotFoundError
-from t38fsp.t30.vocabulary import Coding, PageMode
+from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode
 
 PDF, TIFF, PNG = "application/pdf", "image/tiff", "image/png"
 
@@ -33,55 +34,50 @@ _WAITING = 20
 _RETRY = 5.0
 
 
-class PagesOf(Protocol):
+class PagesOf(ABC):
     """Pages that can be had one by one."""
 
-    @property
-    def formats(self) -> list[PageMode]:
+    def __init__(self, pages: Sequence[PreparedPage | PageFormat]) -> None:
+        self._pages = pages
+        self.formats = [
+            PageMode(Coding.MMR, page.width, page.resolution, ecm=True, bit_rate=0) for page in pages
+        ]
         """How each page is coded."""
 
     def rows(self, number: int) -> int:
         """Its length in pixels."""
+        return self._pages[number - 1].rows
 
+    @abstractmethod
     async def coded(self, number: int) -> bytes:
         """Page ``number``, from 1, in MMR. Raises ImageError."""
 
 
-class PreparedPages:
+class PreparedPages(PagesOf):
     """Those of a fax that is sent."""
 
     def __init__(self, prepared: PreparedDocument) -> None:
+        super().__init__(prepared.pages)
         self._prepared = prepared
-        self.formats = [
-            PageMode(Coding.MMR, page.width, page.resolution, ecm=True, bit_rate=0) for page in prepared.pages
-        ]
-
-    def rows(self, number: int) -> int:
-        return self._prepared.pages[number - 1].rows
 
     async def coded(self, number: int) -> bytes:
         return await self._prepared.coded(number)
 
 
-class ReceivedPages:
+class ReceivedPages(PagesOf):
     """Those of a TIFF Class F file, as they are in it."""
 
     def __init__(self, pool: ImagePool, document: Document) -> None:
+        super().__init__(document.pages)
         self._pool = pool
         self._document = document
-        self.formats = [
-            PageMode(Coding.MMR, page.width, page.resolution, ecm=True, bit_rate=0) for page in document.pages
-        ]
-
-    def rows(self, number: int) -> int:
-        return self._document.pages[number - 1].rows
 
     async def coded(self, number: int) -> bytes:
         return (await self._pool.make_page(self._document, number - 1, self.formats[number - 1])).octets
 
 
 class Pages:
-    """Makes files of pages for clients; ``async with``, for the image workers."""
+    """Makes files of pages for clients; ``close`` ends the image workers."""
 
     def __init__(self) -> None:
         self._pool = ImagePool(workers=1)
