@@ -30,7 +30,7 @@ class Running:
         self.service = service
         self.caller = caller
 
-    async def submit(self, *numbers: str, priority: int = 5, **more: object) -> list[Fax]:
+    async def submit(self, *numbers: str, priority: int = 5) -> list[Fax]:
         given = Submission((("letter.pdf", b"content"),), tuple(map(Receiver, numbers)), priority=priority)
         job = await self.service.submit(given)
         return await self.service.database.run(lambda connection: jobs.faxes_of(connection, job.id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -134,7 +133,3 @@ async def mailbox(
 
 def attachments(message: EmailMessage) -> list[tuple[str, bytes]]:
     return [(str(part.get_filename()), part.get_payload(decode=True)) for part in message.iter_attachments()]
-
-
-def as_json(body: bytes) -> Any:
-    return json.loads(body)

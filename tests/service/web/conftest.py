@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from t38fsp.service import keys
+from t38fsp.service.service import FaxService
 from t38fsp.service.values import Scope
 from t38fsp.service.web.app import application
 from t38fsp.service.web.app import running as running_app
@@ -23,6 +25,14 @@ from tests.service.conftest import Running
 Json = dict[str, Any]
 
 PDF = b"%PDF-1.4 a letter"
+
+
+async def key_of(service: FaxService, *scopes: Scope, **more: Any) -> str:
+    """A new key of the service, as a client presents it."""
+    _, token = await service.database.run(
+        lambda connection: keys.create(connection, "test", scopes, time.time(), **more)
+    )
+    return token
 
 
 class Api:
@@ -45,10 +55,7 @@ class Api:
 
     async def key(self, *scopes: Scope, **more: Any) -> str:
         """What a client presents."""
-        _, token = await self.service.database.run(
-            lambda connection: keys.create(connection, "test", scopes, time.time(), **more)
-        )
-        return token
+        return await key_of(self.service, *scopes, **more)
 
     async def client(self, *scopes: Scope, **more: Any) -> httpx.AsyncClient:
         return await self.connect(local=False, token=await self.key(*scopes, **more))
@@ -62,6 +69,20 @@ class Api:
         return job
 
 
+async def api_of(
+    running: Running,
+    stack: AsyncExitStack,
+    settings: WebSettings = WebSettings(),
+    fetch: FetchSettings = FetchSettings(),
+    **more: Any,
+) -> Api:
+    """The API of a service that runs, until the end of ``stack``."""
+    context = await stack.enter_async_context(running_app(running.service, settings, fetch, **more))
+    api = Api(running, context, stack)
+    api.local = await api.connect(local=True)
+    return api
+
+
 Opened = Callable[..., Any]
 
 
@@ -69,16 +90,7 @@ Opened = Callable[..., Any]
 async def open_api(running: Running) -> AsyncIterator[Opened]:
     """Opens the API with settings."""
     async with AsyncExitStack() as stack:
-
-        async def opened(
-            settings: WebSettings = WebSettings(), fetch: FetchSettings = FetchSettings(), **more: Any
-        ) -> Api:
-            context = await stack.enter_async_context(running_app(running.service, settings, fetch, **more))
-            api = Api(running, context, stack)
-            api.local = await api.connect(local=True)
-            return api
-
-        yield opened
+        yield partial(api_of, running, stack)
 
 
 @pytest.fixture

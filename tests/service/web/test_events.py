@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,13 +12,12 @@ import httpx
 import pytest
 
 from t38fsp.service import keys
-from t38fsp.service.service import FaxService
 from t38fsp.service.values import Scope
 from t38fsp.service.web import feed
 from t38fsp.service.web.server import WebServer
 from t38fsp.service.web_settings import WebSettings
 from tests.service.conftest import Running
-from tests.service.web.conftest import PDF
+from tests.service.web.conftest import PDF, key_of
 
 pytestmark = pytest.mark.full
 
@@ -42,13 +40,6 @@ async def told(answer: httpx.Response) -> AsyncIterator[Told]:
         elif ": " in line and not line.startswith(":"):
             name, _, value = line.partition(": ")
             fields[name] = value
-
-
-async def key_of(service: FaxService, *scopes: Scope, **more: Any) -> str:
-    _, token = await service.database.run(
-        lambda connection: keys.create(connection, "x", scopes, time.time(), **more)
-    )
-    return token
 
 
 async def test_what_happens_is_told_in_order_and_again_after_an_interruption(running: Running) -> None:

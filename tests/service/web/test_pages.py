@@ -21,12 +21,11 @@ from t38fsp.service.preparing import Preparing
 from t38fsp.service.received_faxes import Arrived
 from t38fsp.service.service import FaxService
 from t38fsp.service.values import Scope
-from t38fsp.service.web.app import running as running_app
 from tests.peers import libtiff, pdf
 from tests.received.faxes import store_pages
 from tests.service.conftest import NOT_LONG, QUICK, Running
 from tests.service.stand_in import StandIn
-from tests.service.web.conftest import Api, faults
+from tests.service.web.conftest import Api, api_of, faults
 
 pytestmark = [pytest.mark.full, pytest.mark.usefixtures("page_threads")]
 
@@ -45,10 +44,7 @@ async def api(database: Database, caller: StandIn) -> AsyncIterator[Api]:
             preparing=preparing,
         )
         await stack.enter_async_context(service)
-        context = await stack.enter_async_context(running_app(service))
-        opened = Api(Running(service, caller), context, stack)
-        opened.local = await opened.connect(local=True)
-        yield opened
+        yield await api_of(Running(service, caller), stack)
     await database.close()
 
 

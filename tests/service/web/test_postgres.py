@@ -16,11 +16,10 @@ from t38fsp.service.jobs import QueuePlace
 from t38fsp.service.service import FaxService
 from t38fsp.service.submission import Submission
 from t38fsp.service.values import Receiver, Scope
-from t38fsp.service.web.app import running as running_app
 from tests.peers.postgres import Postgres
 from tests.service.conftest import NOT_LONG, QUICK, Running
 from tests.service.stand_in import StandIn
-from tests.service.web.conftest import PDF, Api, faults, state_of
+from tests.service.web.conftest import PDF, Api, api_of, faults, state_of
 
 pytestmark = [pytest.mark.full, pytest.mark.postgresql]
 
@@ -39,10 +38,7 @@ async def api(server: Postgres, request: pytest.FixtureRequest) -> AsyncIterator
         caller = StandIn()
         service = FaxService(database, caller, {"one": 2}, rules=QUICK, settings=NOT_LONG, host="here")
         await stack.enter_async_context(service)
-        context = await stack.enter_async_context(running_app(service))
-        opened = Api(Running(service, caller), context, stack)
-        opened.local = await opened.connect(local=True)
-        yield opened
+        yield await api_of(Running(service, caller), stack)
     await database.close()
 
 

@@ -20,8 +20,7 @@ from t38fsp.service.values import Receiver, Scope
 from t38fsp.service.web.server import WebError, WebServer
 from t38fsp.service.web_settings import WebSettings
 from tests.service.conftest import Running
-from tests.service.web.conftest import PDF
-from tests.service.web.test_events import key_of
+from tests.service.web.conftest import PDF, key_of
 
 pytestmark = pytest.mark.full
 
